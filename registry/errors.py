@@ -1,0 +1,228 @@
+"""Every exception this library raises.
+
+The tree, with the builtin each class also is::
+
+    ValidationError (Exception)
+    ├── CoercionError (TypeError)                not a key, or not an artifact of this kind
+    ├── NamespaceError (ValueError)              not a namespace
+    ├── ConformanceError (TypeError)             a signature does not conform
+    ├── InheritanceError (TypeError)             a class does not inherit the base
+    ├── RegistryError (KeyError)                 no such key
+    │   └── DuplicateKeyError                    the key is taken by another artifact
+    ├── SerializationError (ValueError)          cannot be encoded or decoded
+    │   ├── MalformedEnvelopeError               not an envelope
+    │   ├── EnvelopeTooLargeError                larger than a limit allows
+    │   └── UntrustedError                       refused before a byte was decoded
+    │       ├── SignatureError
+    │       │   ├── SignatureMissingError        not signed
+    │       │   ├── SignatureInvalidError        signed with a known key, wrongly
+    │       │   └── UnknownSigningKeyError       signed with a key this keyring lacks
+    │       ├── ReferenceNotAllowedError         names an object this reader may not import
+    │       └── PythonVersionMismatchError       pickled by value under another Python
+    └── RemoteError                              a server gave no usable answer
+        ├── ServerUnreachableError (ConnectionError)
+        ├── ServerTimeoutError (TimeoutError)
+        ├── PermissionDeniedError (PermissionError)
+        ├── PreconditionFailedError              the entry is not as the write expected
+        ├── LimitExceededError                   a published limit would be passed
+        ├── OutcomeUnknownError                  the connection died while a write was under way
+        └── ServerFaultError                     a 5xx, or an answer outside the contract
+
+`UntrustedError` and `RemoteError` are never swallowed by a default value, by ``in`` or by ``len``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+
+class ValidationError(Exception):
+    """Root of the tree: what was asked cannot be done, and why.
+
+    Attributes:
+        message: one sentence: what was asked, what was found.
+        suggestions: next steps or near names, best first.
+        context: data about the failure; never the bytes of a value, never a secret.
+        code: stable name of the kind of error, shared with the problem documents of the HTTP protocol.
+    """
+
+    code: ClassVar[str] = "validation_error"
+
+    message: str
+    suggestions: list[str]
+    context: dict[str, Any]
+
+    def __init__(
+        self,
+        message: str,
+        suggestions: Iterable[str] = (),
+        context: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.suggestions = list(suggestions)
+        self.context = dict(context or {})
+
+    def __str__(self) -> str:
+        lines = [self.message]
+        lines += [f"  suggestion: {suggestion}" for suggestion in self.suggestions]
+        lines += [f"  {name}: {value}" for name, value in self.context.items()]
+        return "\n".join(lines)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The builtins mixed in below (KeyError, OSError) rebuild themselves from ``args`` alone,
+        # which would lose suggestions and context on the way out of a worker process.
+        return type(self), (self.message, self.suggestions, self.context), self.__dict__.copy()
+
+
+class CoercionError(ValidationError, TypeError):
+    """A value is not a key, or not an artifact of the kind this registry holds."""
+
+    code = "invalid_key"
+
+
+class NamespaceError(ValidationError, ValueError):
+    """A text is not a namespace."""
+
+    code = "invalid_namespace"
+
+
+class ConformanceError(ValidationError, TypeError):
+    """A callable's signature does not conform to what the registry declares."""
+
+    code = "signature_mismatch"
+
+
+class InheritanceError(ValidationError, TypeError):
+    """A class does not inherit from what the registry declares."""
+
+    code = "not_a_subclass"
+
+
+class RegistryError(ValidationError, KeyError):
+    """No artifact has this name."""
+
+    code = "key_not_found"
+
+
+class DuplicateKeyError(RegistryError):
+    """The key is taken by a different artifact."""
+
+    code = "key_taken"
+
+
+class SerializationError(ValidationError, ValueError):
+    """A value cannot be encoded, or an envelope cannot be decoded."""
+
+    code = "not_serializable"
+
+
+class MalformedEnvelopeError(SerializationError):
+    """What should be an envelope is not one."""
+
+    code = "malformed_envelope"
+
+
+class EnvelopeTooLargeError(SerializationError):
+    """An envelope is larger than a published limit."""
+
+    code = "value_too_large"
+
+
+class UntrustedError(SerializationError):
+    """An envelope was refused before a byte of it was decoded."""
+
+    code = "untrusted"
+
+
+class SignatureError(UntrustedError):
+    """An envelope's signature does not let this reader decode it."""
+
+    code = "signature_error"
+
+
+class SignatureMissingError(SignatureError):
+    """The envelope must be signed to be decoded, and is not."""
+
+    code = "signature_missing"
+
+
+class SignatureInvalidError(SignatureError):
+    """The envelope names a key this keyring holds, and the signature is not that key's."""
+
+    code = "signature_invalid"
+
+
+class UnknownSigningKeyError(SignatureError):
+    """The envelope is signed with a key this keyring does not hold."""
+
+    code = "unknown_signing_key"
+
+
+class ReferenceNotAllowedError(UntrustedError):
+    """The envelope names an object that this reader may not, or cannot, import."""
+
+    code = "reference_not_allowed"
+
+
+class PythonVersionMismatchError(UntrustedError):
+    """The value was pickled by value under another Python; loading it could crash this process."""
+
+    code = "python_version_mismatch"
+
+
+class RemoteError(ValidationError):
+    """A registry server gave no usable answer."""
+
+    code = "remote_error"
+
+
+class ServerUnreachableError(RemoteError, ConnectionError):
+    """No connection to the server could be made."""
+
+    code = "server_unreachable"
+
+
+class ServerTimeoutError(RemoteError, TimeoutError):
+    """The server did not answer within the timeout."""
+
+    code = "server_timeout"
+
+
+class PermissionDeniedError(RemoteError, PermissionError):
+    """The server asks for a token, or for one with more scope (401, 403)."""
+
+    code = "permission_denied"
+
+
+class PreconditionFailedError(RemoteError):
+    """The entry is not as the conditional write expected it; nothing was written.
+
+    ``context["current"]`` is ``{"revision", "etag", "digest", "meta"}`` of the entry as it is,
+    or ``None`` where there is none.
+    """
+
+    code = "precondition_failed"
+
+
+class LimitExceededError(RemoteError):
+    """A limit that the server publishes in ``/capabilities`` would be passed."""
+
+    code = "limit_exceeded"
+
+
+class OutcomeUnknownError(RemoteError):
+    """The connection died while an unconditional write was under way.
+
+    It may or may not have happened. Read the entry before writing again, or write conditionally:
+    conditional writes are retried safely.
+    """
+
+    code = "outcome_unknown"
+
+
+class ServerFaultError(RemoteError):
+    """The server failed (5xx), or answered outside the contract of ``openapi.yaml``."""
+
+    code = "server_fault"

@@ -1,0 +1,1 @@
+"""The registry server: Connexion handlers routed from ``openapi.yaml`` over a pluggable storage backend."""
