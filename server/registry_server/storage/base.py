@@ -2,7 +2,8 @@
 
 A backend keeps, for each namespace, entries in creation order and one dense counter of changes (its *head*).
 Every visible change is the head plus one, made in the write's own transaction, so a client that sees revision
-7 after 5 knows that it missed one. Backends import this module and nothing else of the server.
+7 after 5 knows that it missed one. Backends import this module and the small helpers beside it (``rules``,
+``spaces``, ``times``), and nothing else of the server; no backend imports another.
 
 The contract is executable: subclass ``registry_server.testing.BackendContract`` and it runs.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 Expect = int
 """What a conditional write expects of the entry: a revision (1 or more), or one of the four below."""
@@ -88,7 +89,7 @@ class Removed(NamedTuple):
 class Cleared(NamedTuple):
     """What a clear did: ``count`` entries went in one change; none and no change where it was empty."""
 
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody asks of it
     head: int
 
 
@@ -163,15 +164,15 @@ class StorageSetupError(StorageError):
 class StorageBackend(ABC):
     """Entries of all namespaces, behind one asynchronous interface.
 
-    All methods may be called concurrently from one event loop, and each is atomic: it happens wholly or not at
-    all, and is seen wholly or not at all. A write that returned is durable if `durable`. Arguments were checked
-    by the caller: namespaces, keys and envelopes are well-formed and within limits.
+    All methods may be called concurrently from one event loop, and each is atomic: it happens wholly or not
+    at all, and is seen wholly or not at all. A write that returned is durable if `durable`. Arguments were
+    checked by the caller: namespaces, keys and envelopes are well-formed and within limits.
 
     Any method raises `StorageUnavailableError` while the storage cannot be reached and, where it writes,
     `StorageFullError` when there is no room.
     """
 
-    durable: ClassVar[bool]
+    durable: bool
     """Whether a write that returned survives the death of this process and of its machine's power."""
 
     epoch: str
@@ -235,7 +236,8 @@ class StorageBackend(ABC):
         """Remove the entry, if there is one.
 
         Raises:
-            ConditionFailedError: the entry is not as expected (a missing one matches only `ANY` and `ABSENT`).
+            ConditionFailedError: the entry is not as expected (a missing one matches only `ANY` and
+                `ABSENT`).
         """
 
     @abstractmethod
@@ -244,7 +246,14 @@ class StorageBackend(ABC):
 
     @abstractmethod
     async def page(
-        self, namespace: str, *, prefix: str = "", after: int = 0, limit: int, max_bytes: int, values: bool = True
+        self,
+        namespace: str,
+        *,
+        prefix: str = "",
+        after: int = 0,
+        limit: int,
+        max_bytes: int,
+        values: bool = True,
     ) -> Page:
         """Up to ``limit`` entries whose key begins with ``prefix``, in creation order.
 
@@ -256,7 +265,9 @@ class StorageBackend(ABC):
         """
 
     @abstractmethod
-    async def namespaces(self, *, prefix: str = "", after: str = "", limit: int) -> tuple[list[NamespaceInfo], bool]:
+    async def namespaces(
+        self, *, prefix: str = "", after: str = "", limit: int
+    ) -> tuple[list[NamespaceInfo], bool]:
         """Namespaces that hold an entry, by name after ``after``, and whether more follow."""
 
     @abstractmethod

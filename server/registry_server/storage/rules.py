@@ -1,0 +1,32 @@
+"""What a write does to an entry: one decision, for every backend that decides in Python.
+
+Pure functions over the entry as it is: they read no clock, touch no store and can be tried without one.
+"""
+
+from __future__ import annotations
+
+from registry_server.storage.base import ANY, PRESENT, Entry, Expect, Refused, Stored, Written
+
+
+def holds(expect: Expect, current: Entry | None) -> bool:
+    """Whether the condition ``expect`` is true of ``current``."""
+    if expect == ANY:
+        return True
+    # `ABSENT` is 0, the revision of nothing: one comparison serves it and every revision. `NEVER` equals none.
+    revision = 0 if current is None else current.revision
+    return expect == revision or (expect == PRESENT and revision > 0)
+
+
+def decide(
+    key: str, value: Stored, expect: Expect, current: Entry | None, head: int, now: str
+) -> Written | Refused:
+    """What storing ``value`` does where the key holds ``current`` and the namespace's head is ``head``."""
+    if expect != ANY and not holds(expect, current):
+        return Refused(current)
+    revision = head + 1
+    envelope, digest = value
+    if current is None:
+        return Written("created", Entry(key, envelope, digest, revision, revision, now), revision)
+    if current.envelope == envelope:
+        return Written("unchanged", current, head)
+    return Written("replaced", Entry(key, envelope, digest, revision, current.created, now), revision)

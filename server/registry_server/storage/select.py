@@ -1,0 +1,91 @@
+"""From the text of ``--storage`` to the backend it names; only that backend's technology is imported.
+
+    memory:                          in this process, lost with it
+    sqlite:///relative/path.db       a file; four slashes for an absolute path, ``~`` is the home directory
+    sqlite:///path.db?synchronous=NORMAL
+
+Paths are percent-decoded, as in any URL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qsl, quote, unquote
+
+from registry.suggest import did_you_mean, near_names
+from registry_server.storage.base import StorageBackend, StorageSetupError
+
+_AVAILABLE: Final = "memory: and sqlite:///path/to/registry.db"
+
+
+def backend_from_url(url: str) -> StorageBackend:
+    """The backend that ``url`` names, not yet opened.
+
+    Raises:
+        StorageSetupError: there is none of that name, or what follows it is not understood. The text never
+            repeats what follows the scheme, where passwords stand.
+    """
+    scheme, colon, rest = url.partition(":")
+    scheme = scheme.lower()
+    if colon and scheme in _PLANNED:
+        raise StorageSetupError(f"{scheme} storage is not available in this version; there is {_AVAILABLE}")
+    if not colon or scheme not in _SCHEMES:
+        hint = did_you_mean(near_names(scheme, _SCHEMES))
+        raise StorageSetupError(f"no storage goes by this URL's scheme; there is {_AVAILABLE}.{hint}")
+    return _SCHEMES[scheme](rest)
+
+
+def default_url() -> str:
+    """SQLite in the user's data directory, which is created, for its owner only, where it is not there.
+
+    Raises:
+        StorageSetupError: the directory cannot be created.
+    """
+    from platformdirs import user_data_path
+
+    folder = user_data_path("namestead", appauthor=False)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as exc:
+        raise StorageSetupError(
+            f"cannot create the data directory {folder}: {exc.strerror}; name another file: "
+            "--storage sqlite:///path/to/registry.db, or keep nothing: --storage memory:"
+        ) from exc
+    return f"sqlite:///{quote(str(folder / 'registry.db'))}"
+
+
+def _memory(rest: str) -> StorageBackend:
+    if rest.strip("/"):
+        raise StorageSetupError("memory: takes nothing after the colon")
+    from registry_server.storage.memory import MemoryBackend
+
+    return MemoryBackend()
+
+
+def _sqlite(rest: str) -> StorageBackend:
+    location, _, query = rest.partition("?")
+    path = unquote(location.removeprefix("///"))
+    if path == ":memory:":
+        raise StorageSetupError("for a store that is not kept, use --storage memory:")
+    if not location.startswith("///") or not path or "\0" in path:
+        raise StorageSetupError(
+            "a SQLite storage is sqlite:///relative.db or, with four slashes, sqlite:////absolute.db"
+        )
+    from registry_server.storage.sqlite import SqliteBackend
+
+    return SqliteBackend(Path(path).expanduser(), **_sqlite_options(query))
+
+
+def _sqlite_options(query: str) -> dict[str, str]:
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    unknown = sorted(options.keys() - {"synchronous"})
+    if unknown:
+        raise StorageSetupError(f"a SQLite storage has no option {unknown[0]!r}; it has synchronous")
+    return options
+
+
+_SCHEMES: Final[dict[str, Callable[[str], StorageBackend]]] = {"memory": _memory, "sqlite": _sqlite}
+_PLANNED: Final = frozenset({"postgresql", "postgres", "redis", "rediss", "valkey"})
