@@ -1,0 +1,8 @@
+from enum import StrEnum
+
+
+class DeleteEntryResultStatus(StrEnum):
+    DELETED = "deleted"
+
+    def __str__(self) -> str:
+        return str(self.value)

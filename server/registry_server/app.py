@@ -1,0 +1,97 @@
+"""Wires a server together: spec, handlers, storage, pages. Nothing is decided here that has a name elsewhere."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # connexion 3.3 imports what Starlette deprecates
+    from connexion.middleware import ConnexionMiddleware
+from connexion.operations import AbstractOperation
+from connexion.options import SwaggerUIOptions
+from connexion.resolver import Resolution, Resolver
+
+from registry.spec import load_spec
+from registry_server.dashboard import PagesMount
+from registry_server.handlers.batch import Batch
+from registry_server.handlers.entries import Entries
+from registry_server.handlers.namespaces import Namespaces
+from registry_server.handlers.service import Service
+from registry_server.operations import OperationStage
+from registry_server.requests import Gate
+from registry_server.settings import ServerSettings
+from registry_server.storage.base import StorageBackend
+from registry_server.storage.select import backend_from_url
+
+DISTRIBUTION = "namestead"
+
+
+class TagResolver(Resolver):
+    """An operation's handler: the method named by its operationId on the object named by its first tag."""
+
+    def __init__(self, handlers: dict[str, object]) -> None:
+        super().__init__()
+        self._handlers = handlers
+
+    def resolve(self, operation: AbstractOperation) -> Resolution:
+        """Resolve at start-up; an operation without a handler stops the server from starting."""
+        tag = operation._operation["tags"][0]
+        function: Callable[..., Any] = getattr(self._handlers[tag], operation.operation_id)
+        return Resolution(function, operation.operation_id)
+
+
+def create_app(settings: ServerSettings, backend: StorageBackend | None = None) -> ConnexionMiddleware:
+    """The ASGI application of a registry server.
+
+    Args:
+        settings: see `ServerSettings`; host and port only tell it which Host fields to answer.
+        backend: an open storage, which stays the caller's to close; otherwise one is made of
+            ``settings.storage``, opened and closed with the application's lifespan.
+    """
+    owned = backend is None
+    store = backend_from_url(settings.storage) if backend is None else backend
+    gate = Gate(header_bytes=settings.limits.header_bytes, allowed_hosts=settings.hosts())
+    stage_of: list[OperationStage] = []
+
+    def first_stage(app: Any) -> OperationStage:
+        stage_of.append(OperationStage(app, gate=gate, body_limit=settings.limits.body_bytes))
+        return stage_of[0]
+
+    def request_counts() -> dict[str, int]:
+        return stage_of[0].request_counts()
+
+    handlers = {
+        "service": Service(store, settings.limits, version=version(DISTRIBUTION), request_counts=request_counts),
+        "namespaces": Namespaces(store),
+        "entries": Entries(store, settings.limits),
+        "batch": Batch(store, settings.limits),
+    }
+    pages = PagesMount(store)
+    app = ConnexionMiddleware(
+        pages,
+        middlewares=[first_stage, *ConnexionMiddleware.default_middlewares],
+        lifespan=partial(_lifespan, store if owned else None, pages),
+        swagger_ui_options=SwaggerUIOptions(swagger_ui_path="/docs"),
+        resolver=TagResolver(handlers),
+    )
+    app.add_api(load_spec())
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(owned: StorageBackend | None, pages: PagesMount, _app: object) -> AsyncIterator[None]:
+    if owned is not None:
+        await owned.open()
+    pages.start()
+    try:
+        yield
+    finally:
+        if owned is not None:
+            await owned.close()
+
+

@@ -1,0 +1,152 @@
+"""Runs a server from the command line: opens the storage, binds, says where, and stops cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+from collections.abc import Callable
+
+import uvicorn
+
+from registry_server.app import create_app
+from registry_server.settings import ServerSettings
+from registry_server.storage.base import StorageBackend, StorageSetupError
+from registry_server.storage.select import backend_from_url, default_url
+
+GRACE_SECONDS = 5
+"""How long requests under way may take to finish once the server was told to stop."""
+
+
+class SetupError(Exception):
+    """The server cannot start as configured; the text says what to do next."""
+
+
+def settings_from(
+    *, host: str, port: int, storage: str | None, allowed_hosts: tuple[str, ...], debug: bool
+) -> ServerSettings:
+    """`ServerSettings` of command-line options; without ``storage``, SQLite in the user's data directory.
+
+    Raises:
+        SetupError: the data directory cannot be made.
+    """
+    try:
+        storage = storage or default_url()
+    except StorageSetupError as error:
+        raise SetupError(str(error)) from None
+    return ServerSettings(host=host, port=port, storage=storage, allowed_hosts=allowed_hosts, debug=debug)
+
+
+def serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Args:
+        settings: where to listen and where the data lies.
+        say: takes each line for the person who started it.
+
+    Raises:
+        SetupError: the storage cannot be opened or the port not be bound.
+    """
+    logging.basicConfig(level=logging.DEBUG if settings.debug else logging.WARNING, stream=sys.stderr)
+    logging.getLogger("connexion").setLevel(logging.ERROR)  # it warns of a security scheme that we compile
+    sockets = _bind(settings.host, settings.port)
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(settings, sockets, say))
+    except StorageSetupError as error:
+        raise SetupError(str(error)) from None
+    except KeyboardInterrupt:
+        pass  # uvicorn has stopped cleanly and hands the signal on
+    finally:
+        for bound in sockets:
+            bound.close()
+
+
+async def _serve(settings: ServerSettings, sockets: list[socket.socket], say: Callable[[str], None]) -> None:
+    backend = backend_from_url(settings.storage)
+    await backend.open()
+    try:
+        for line in _greeting(settings, sockets, backend):
+            say(line)
+        server = uvicorn.Server(_uvicorn_config(settings, backend))
+        await server.serve(sockets=sockets)
+    finally:
+        await backend.close()
+    say("stopped; everything acknowledged is stored" if backend.durable else "stopped; its memory is gone")
+
+
+def _uvicorn_config(settings: ServerSettings, backend: StorageBackend) -> uvicorn.Config:
+    return uvicorn.Config(
+        create_app(settings, backend),
+        lifespan="on",
+        http="httptools",
+        ws="none",
+        access_log=settings.debug,
+        log_config=None,
+        log_level="info" if settings.debug else "warning",
+        proxy_headers=False,  # uvicorn would believe X-Forwarded-For of anyone on loopback
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # Windows has none
+        return None
+    return uvloop.new_event_loop
+
+
+def _bind(host: str, port: int) -> list[socket.socket]:
+    """Sockets on each address of ``host``: ``localhost`` is 127.0.0.1 and ::1 where the machine has both."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise SetupError(f"Cannot listen on {host!r}: {error.strerror}. Use --host with a name of this machine") from None
+    sockets: list[socket.socket] = []
+    for family, kind, protocol, _, address in dict.fromkeys(found):
+        if sockets and port == 0:  # the port that the system chose for the first address
+            address = (address[0], sockets[0].getsockname()[1], *address[2:])
+        try:
+            sockets.append(_listening(family, kind, protocol, address))
+        except OSError as error:
+            if family == socket.AF_INET6 and sockets:
+                continue  # a machine without IPv6 may still name ::1
+            for bound in sockets:
+                bound.close()
+            raise SetupError(
+                f"Cannot listen on {host}:{port}: {error.strerror}. "
+                "Another server may run there: stop it, or choose a port with --port"
+            ) from None
+    return sockets
+
+
+def _listening(family: int, kind: int, protocol: int, address: tuple[object, ...]) -> socket.socket:
+    bound = socket.socket(family, kind, protocol)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        bound.bind(address)
+        bound.listen(2_048)
+        bound.setblocking(False)
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def _greeting(settings: ServerSettings, sockets: list[socket.socket], backend: StorageBackend) -> list[str]:
+    port = sockets[0].getsockname()[1]
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    lines = [f"registry server on http://{host}:{port}  (API: /docs/)", f"data in {backend.location}"]
+    if not backend.durable:
+        lines.append("this storage forgets everything when the server stops; keep it with --storage sqlite:///registry.db")
+    if not settings.on_loopback:
+        lines.append(
+            "WARNING: this address can be reached from other machines, and without tokens everyone there can read "
+            "and replace every artifact. Readers still run only code signed with a key they hold."
+        )
+    return lines

@@ -1,0 +1,330 @@
+"""The compiled operation stage: from Connexion's operations to one ready callable each.
+
+Connexion reads ``openapi.yaml``, resolves each operation to its handler and hands both to this stage, which stands
+first in Connexion's own list of middlewares. At start-up it compiles what Connexion would work out anew for every
+request: dispatch, parameters, validators. What it has no operation for (pages, Swagger UI, unknown paths) it passes
+on to the rest of Connexion's stack untouched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jsonschema_rs
+import orjson
+from connexion.middleware.abstract import AbstractRoutingAPI, SpecMiddleware
+from connexion.operations import AbstractOperation
+from connexion.spec import Specification
+
+from registry_server.problems import CONTENT_TYPE, Problem, misfit, problem_of
+from registry_server.requests import Gate, Receive, parse_query, path_segments, read_json_body
+from registry_server.strict_json import parse_body
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_COMMON_FIELDS = ((b"cache-control", b"no-cache"), (b"x-content-type-options", b"nosniff"))
+
+
+class Answer(NamedTuple):
+    """What a handler answers: a JSON object, or None for no body; header names in lower case."""
+
+    body: Mapping[str, Any] | orjson.Fragment | None
+    status: int = 200
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    content_type: bytes = b"application/json"
+
+
+Handler = Callable[..., Awaitable[Answer]]
+
+
+class Parameter:
+    """One parameter of an operation, ready to be read."""
+
+    __slots__ = ("argument", "check", "code", "coerce", "name", "required", "where")
+
+    def __init__(self, definition: Mapping[str, Any], components: Mapping[str, Any]) -> None:
+        self.name: str = definition["name"]
+        self.where: str = definition["in"]
+        self.argument = self.name.lower().replace("-", "_")
+        self.required: bool = definition.get("required", False)
+        self.code: str = definition.get("x-problem-code", "invalid_parameter")
+        schema = definition["schema"]
+        self.coerce = _COERCE.get(schema.get("type"))
+        validator = _validator(schema, components)
+        # What a path holds (namespaces) comes again and again; a query's keys mostly do not.
+        self.check = lru_cache(4_096)(validator.is_valid) if self.where == "path" else validator.is_valid
+
+    def value(self, text: str) -> Any:
+        """The value that ``text`` spells, checked against the schema."""
+        value: Any = text
+        if self.coerce is not None:
+            try:
+                value = self.coerce(text)
+            except ValueError:
+                raise misfit(self.code, self.name, text, f"{text[:40]!r} is not of the declared type") from None
+        if not self.check(value):
+            raise misfit(self.code, self.name, value, f"{str(value)[:40]!r} does not fit its schema")
+        return value
+
+
+def _integer(text: str) -> int:
+    if len(text) > 20 or not text.removeprefix("-").isdecimal() or not text.isascii():
+        raise ValueError
+    return int(text)
+
+
+_COERCE: Mapping[str, Callable[[str], Any]] = {"integer": _integer}
+
+
+def _validator(schema: Mapping[str, Any], components: Mapping[str, Any]) -> Any:
+    """OpenAPI 3.0's dialect is draft 4, but for ``nullable``, which the spec does not use."""
+    return jsonschema_rs.Draft4Validator({**schema, "components": components}, validate_formats=False)
+
+
+class CompiledOperation:
+    """One operation of the spec: reads its parameters and body, calls its handler."""
+
+    __slots__ = ("_body", "_body_schema", "_components", "_handler", "_headers", "_path", "_query", "operation_id", "requests")
+
+    def __init__(self, operation: AbstractOperation) -> None:
+        self.operation_id: str = operation.operation_id
+        self.requests = 0
+        self._handler: Handler = operation.function
+        components = operation.components
+        parameters = [Parameter(definition, components) for definition in operation.parameters]
+        segments = operation.path.split("/")
+        self._path = [(segments.index("{%s}" % p.name), p) for p in parameters if p.where == "path"]
+        self._query = {p.name: p for p in parameters if p.where == "query"}
+        self._headers = [(p.name.lower().encode(), p) for p in parameters if p.where == "header"]
+        self._components = components
+        self._body_schema = operation.body_schema("application/json") if operation.request_body else None
+        self._body = _validator(self._body_schema, components) if self._body_schema else None
+
+    async def answer(
+        self, segments: list[str], scope: Scope, head: Mapping[bytes, bytes], receive: Receive, body_limit: int
+    ) -> Answer:
+        """The handler's answer to a request whose head has passed the gate."""
+        arguments: dict[str, Any] = {}
+        for position, parameter in self._path:
+            text = segments[position]
+            if not parameter.check(text):
+                raise misfit(parameter.code, parameter.name, text, "does not fit its schema")
+            arguments[parameter.argument] = text
+        raw_query = scope["query_string"]
+        if raw_query or self._query:
+            self._read_query(raw_query, arguments)
+        for name, parameter in self._headers:
+            field = head.get(name)
+            if field is not None:
+                arguments[parameter.argument] = parameter.value(field.decode("latin-1"))
+        if self._body is not None:
+            body = parse_body(await read_json_body(head, receive, limit=body_limit))
+            if not self._body.is_valid(body):
+                raise self._explain(body)
+            arguments["body"] = body
+        return await self._handler(**arguments)
+
+    def _read_query(self, raw: bytes, arguments: dict[str, Any]) -> None:
+        query = parse_query(raw)
+        for name, text in query.items():
+            parameter = self._query.get(name)
+            if parameter is None:
+                known = ", ".join(self._query) or "none"
+                raise Problem(422, "invalid_parameter", f"Unknown query parameter {name[:40]!r}; there is: {known}")
+            arguments[parameter.argument] = parameter.value(text)
+        for name, parameter in self._query.items():
+            if parameter.required and name not in query:
+                raise Problem(
+                    422, parameter.code, f"The query parameter {name!r} is missing", context={"parameter": name}
+                )
+
+    def _explain(self, body: Any) -> Problem:
+        """Why the body does not fit, at the first place, with the code of the schema nearest to it.
+
+        The validator's own message is not passed on: it quotes the value.
+        """
+        error = next(iter(self._body.iter_errors(body)))  # type: ignore[union-attr]
+        place = [str(step) for step in error.instance_path]
+        code = self._code_along(error.schema_path)
+        pointer = "/" + "/".join(place)
+        rule = str(error.schema_path[-1]) if error.schema_path else "schema"
+        return Problem(
+            422,
+            code,
+            f"The body does not fit its schema at {pointer}: {_RULES.get(rule, rule)}",
+            context={"pointer": pointer, "rule": rule},
+        )
+
+    def _code_along(self, schema_path: list[Any]) -> str:
+        code, node = "invalid_body", self._body_schema
+        for step in schema_path:
+            node = self._followed(node)
+            if isinstance(node, Mapping):
+                code = node.get("x-problem-code", code)
+                node = node.get(step, node)
+            elif isinstance(node, list) and isinstance(step, int):
+                node = node[step]
+        return code
+
+    def _followed(self, node: Any) -> Any:
+        while isinstance(node, Mapping) and "$ref" in node:
+            name = node["$ref"].rpartition("/")[2]
+            node = self._components["schemas"][name]
+        return node
+
+
+_RULES = {
+    "required": "a required field is missing",
+    "additionalProperties": "a field is not known",
+    "type": "it has another type",
+    "enum": "it is not one of the values allowed",
+    "minLength": "it is too short",
+    "maxLength": "it is too long",
+    "pattern": "it holds characters that are not allowed",
+    "minItems": "it has too few entries",
+    "maxItems": "it has too many entries",
+    "maxProperties": "it has too many entries",
+}
+
+
+class _CompiledApi(AbstractRoutingAPI[CompiledOperation]):
+    """Has Connexion walk the spec and resolve each operation; keeps what comes of it."""
+
+    def __init__(self, specification: Specification, stage: OperationStage, **kwargs: Any) -> None:
+        self._stage = stage
+        super().__init__(specification, **kwargs)
+
+    def make_operation(self, operation: AbstractOperation) -> CompiledOperation:
+        return CompiledOperation(operation)
+
+    @staticmethod
+    def _framework_path_and_name(operation: AbstractOperation, path: str) -> tuple[str, str]:
+        return path, operation.operation_id
+
+    def _add_operation_internal(
+        self, method: str, path: str, operation: CompiledOperation, name: str | None = None
+    ) -> None:
+        self._stage.table.add(method.upper(), self.base_path.rstrip("/") + path, operation)
+
+
+class DispatchTable:
+    """From method and path to an operation, by dictionary: one look-up for each shape of path."""
+
+    def __init__(self) -> None:
+        # by number of segments: (positions of the literal segments, their texts -> operations by method)
+        self._shapes: dict[int, list[tuple[tuple[int, ...], dict[tuple[str, ...], dict[str, CompiledOperation]]]]] = {}
+
+    def add(self, method: str, path: str, operation: CompiledOperation) -> None:
+        segments = path.split("/")
+        literals = tuple(i for i, segment in enumerate(segments) if not segment.startswith("{"))
+        shapes = self._shapes.setdefault(len(segments), [])
+        table = next((table for positions, table in shapes if positions == literals), None)
+        if table is None:
+            table = {}
+            shapes.append((literals, table))
+            shapes.sort(key=lambda shape: -len(shape[0]))  # the most literal first: OpenAPI's own precedence
+        table.setdefault(tuple(segments[i] for i in literals), {})[method] = operation
+
+    def find(self, segments: list[str]) -> dict[str, CompiledOperation] | None:
+        """The operations of the path, by method; None where the spec has no such path."""
+        for literals, table in self._shapes.get(len(segments), ()):
+            methods = table.get(tuple([segments[i] for i in literals]))
+            if methods is not None:
+                return methods
+        return None
+
+    def operations(self) -> list[CompiledOperation]:
+        return [
+            operation
+            for shapes in self._shapes.values()
+            for _, table in shapes
+            for methods in table.values()
+            for operation in methods.values()
+        ]
+
+
+class OperationStage(SpecMiddleware):
+    """First in Connexion's list: answers what the spec has an operation for, passes on the rest."""
+
+    def __init__(self, app: App, *, gate: Gate, body_limit: int) -> None:
+        self._next = app
+        self._gate = gate
+        self._body_limit = body_limit
+        self.table = DispatchTable()
+
+    def add_api(self, specification: Specification, **options: Any) -> None:
+        """Compile the operations of ``specification``; Connexion calls this once at start-up."""
+        _CompiledApi(
+            specification,
+            self,
+            base_path=options.get("base_path"),
+            resolver=options.get("resolver"),
+            uri_parser_class=options.get("uri_parser_class"),
+        )
+
+    def request_counts(self) -> dict[str, int]:
+        """Requests by operationId since the process started, those answered with an error too."""
+        return {operation.operation_id: operation.requests for operation in self.table.operations()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._next(scope, receive, send)
+            return
+        method: str = scope["method"]
+        try:
+            head = self._gate.check(scope["headers"])
+            segments = path_segments(scope)
+            methods = self.table.find(segments)
+            if methods is None:
+                await self._next(scope, receive, send)
+                return
+            operation = methods.get(method) or _other_method(methods, method)
+            operation.requests += 1
+            answer = await operation.answer(segments, scope, head, receive, self._body_limit)
+        except Exception as error:  # the one place where errors of operations become answers
+            await _send_problem(send, problem_of(error), method)
+            return
+        await _send_answer(send, answer, method)
+
+
+def _other_method(methods: dict[str, CompiledOperation], method: str) -> CompiledOperation:
+    if method == "HEAD" and "GET" in methods:
+        return methods["GET"]
+    allowed = ", ".join([*methods, *(["HEAD"] if "GET" in methods else [])])
+    raise Problem(
+        405,
+        "method_not_allowed",
+        f"This path has no {method[:20]}; there is: {allowed}",
+        headers=((b"allow", allowed.encode()),),
+    )
+
+
+async def _send_answer(send: Send, answer: Answer, method: str) -> None:
+    if answer.body is None:
+        await _send(send, answer.status, answer.headers, b"", None, method)
+    else:
+        await _send(send, answer.status, answer.headers, orjson.dumps(answer.body), answer.content_type, method)
+
+
+async def _send_problem(send: Send, problem: Problem, method: str) -> None:
+    await _send(send, problem.status, tuple(problem.headers), problem.document(), CONTENT_TYPE, method)
+
+
+async def _send(
+    send: Send,
+    status: int,
+    fields: tuple[tuple[bytes, bytes], ...],
+    body: bytes,
+    content_type: bytes | None,
+    method: str,
+) -> None:
+    headers = [*fields, *_COMMON_FIELDS]
+    if content_type is not None:
+        headers.append((b"content-type", content_type))
+        headers.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
