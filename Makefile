@@ -1,0 +1,44 @@
+# Everything a newcomer types. It needs Python 3.11 or newer and make; each target makes its own environment.
+# Options for the command behind a target go into ARGS: make serve ARGS="--port 9000"
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test check regenerate bench lock clean
+
+ARGS ?=
+PYTHON_IN_VENV := .venv/bin/python
+
+help: ## Print this list
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+
+serve: .venv/.server ## Start the registry server on localhost:8001
+	@$(PYTHON_IN_VENV) -m registry $(ARGS)
+
+# One worker runs a class's or else a module's tests, so that what they share, a server say, is made once.
+# (Not loadgroup: pytest-xdist 3.8 does not see its marks with pytest 9.2, and says nothing.)
+test: .venv/.dev ## Run all tests; a skipped test is a failure
+	@PYTHONPATH="$(CURDIR)/.ci" $(PYTHON_IN_VENV) -m pytest -p no_skips -n auto --dist loadscope $(ARGS)
+
+check: .venv/.dev ## Run the gates: style, types, imports, spec, generated code
+	@.ci/check $(ARGS)
+
+regenerate: .venv/.dev ## Generate the HTTP client anew from openapi.yaml
+	@.ci/regenerate generated/registry_client
+
+bench: .venv/.dev ## Measure the server against bare frameworks on this machine
+	@$(PYTHON_IN_VENV) -m tests.benchmarks $(ARGS)
+
+lock: .venv/.dev ## Pin the dependencies of pyproject.toml again (ARGS=--upgrade: the newest)
+	@.ci/lock $(ARGS)
+
+clean: ## Remove the environment and whatever building and testing left
+	rm -rf .venv dist docs/_build .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Serving needs half of what testing needs, so it does not wait for the rest.
+.venv/.server: pyproject.toml .ci/requirements-server.txt
+	@.ci/venv .ci/requirements-server.txt
+	@touch $@
+
+.venv/.dev: .venv/.server .ci/requirements.txt
+	@.ci/venv .ci/requirements.txt
+	@touch $@
