@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections.abc import Iterator, Sequence
-from typing import Final, NoReturn
+from typing import Final
 from uuid import uuid4
 
 from registry_server.storage.base import (
@@ -23,13 +23,12 @@ from registry_server.storage.base import (
     Refused,
     Removed,
     StorageBackend,
-    StorageUnavailableError,
     Stored,
     Totals,
     Written,
 )
-from registry_server.storage.rules import decide, holds
-from registry_server.storage.spaces import list_namespaces, sum_up
+from registry_server.storage.rules import decide, decide_all, holds
+from registry_server.storage.spaces import NotOpen, list_namespaces, sum_up
 from registry_server.storage.times import Stamper
 
 _DEAD_TO_COMPACT: Final = 64
@@ -87,15 +86,6 @@ class _Space:
                 yield entry
 
 
-class _NoSpaces(dict[str, _Space]):
-    """What a backend that is not open holds: looking into it says so, and an open one pays nothing for it."""
-
-    def _refuse(self, *_: object) -> NoReturn:
-        raise StorageUnavailableError("the memory storage is not open")
-
-    get = __getitem__ = __setitem__ = items = _refuse
-
-
 class MemoryBackend(StorageBackend):
     """A store that dies with its process; every `open` begins an empty one, with an epoch of its own.
 
@@ -108,7 +98,7 @@ class MemoryBackend(StorageBackend):
 
     def __init__(self) -> None:
         self.epoch = ""
-        self._spaces: dict[str, _Space] = _NoSpaces()
+        self._spaces: dict[str, _Space] = NotOpen[_Space]()
         self._names: list[str] = []
         self._now = Stamper()
 
@@ -121,7 +111,7 @@ class MemoryBackend(StorageBackend):
         self._spaces, self._names = {}, []
 
     async def close(self) -> None:
-        self._spaces = _NoSpaces()
+        self._spaces = NotOpen[_Space]()
 
     async def ping(self) -> None:
         self._spaces.get("")
@@ -152,11 +142,7 @@ class MemoryBackend(StorageBackend):
 
     async def put_many(self, namespace: str, writes: Sequence[Put], *, atomic: bool = False) -> BatchWritten:
         space = self._spaces.get(namespace) or _Space()
-        outcomes, head, now = list[Written | Refused](), space.head, self._now()
-        for key, value, expect in writes:  # no key comes twice, so all can be decided before any is stored
-            done = decide(key, value, expect, space.table.get(key), head, now)
-            outcomes.append(done)
-            head = head if isinstance(done, Refused) else done.head
+        outcomes = decide_all(writes, lambda write: space.table.get(write.key), space.head, self._now())
         if atomic and any(isinstance(done, Refused) for done in outcomes):
             return BatchWritten(outcomes, space.head, applied=False)
         for done in outcomes:

@@ -5,14 +5,16 @@ Pure functions over the entry as it is: they read no clock, touch no store and c
 
 from __future__ import annotations
 
-from registry_server.storage.base import ANY, PRESENT, Entry, Expect, Refused, Stored, Written
+from collections.abc import Callable, Sequence
+
+from registry_server.storage.base import ANY, PRESENT, Entry, Expect, Put, Refused, Stored, Written
 
 
 def holds(expect: Expect, current: Entry | None) -> bool:
     """Whether the condition ``expect`` is true of ``current``."""
     if expect == ANY:
         return True
-    # `ABSENT` is 0, the revision of nothing: one comparison serves it and every revision. `NEVER` equals none.
+    # `ABSENT` is 0, the revision of nothing: one comparison serves it and every revision; `NEVER` is none.
     revision = 0 if current is None else current.revision
     return expect == revision or (expect == PRESENT and revision > 0)
 
@@ -30,3 +32,16 @@ def decide(
     if current.envelope == envelope:
         return Written("unchanged", current, head)
     return Written("replaced", Entry(key, envelope, digest, revision, current.created, now), revision)
+
+
+def decide_all(
+    writes: Sequence[Put], find: Callable[[Put], Entry | None], head: int, now: str
+) -> list[Written | Refused]:
+    """What each of ``writes`` does, in order; no key comes twice, so none depends on another's entry."""
+    outcomes: list[Written | Refused] = []
+    for write in writes:
+        done = decide(write.key, write.value, write.expect, find(write), head, now)
+        if isinstance(done, Written):
+            head = done.head
+        outcomes.append(done)
+    return outcomes

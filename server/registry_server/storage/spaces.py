@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from heapq import nsmallest
-from typing import Protocol, TypeVar
+from typing import NoReturn, Protocol, TypeVar
 
-from registry_server.storage.base import NamespaceInfo, Totals
+from registry_server.storage.base import NamespaceInfo, StorageUnavailableError, Totals
 
 
 class SizedSpace(Protocol):
@@ -23,6 +23,15 @@ class SizedSpace(Protocol):
 
 
 Space = TypeVar("Space", bound=SizedSpace)
+
+
+class NotOpen(dict[str, Space]):
+    """What a backend holds while it is not open: a look into it refuses, so that an open one need not ask."""
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise StorageUnavailableError("the storage is not open")
+
+    get = __getitem__ = __setitem__ = items = _refuse
 
 
 def list_namespaces(
@@ -49,8 +58,5 @@ def list_namespaces(
 def sum_up(spaces: Mapping[str, Space], *, largest: int) -> Totals:
     """`StorageBackend.totals`; equally large namespaces stand by name. A step for every namespace."""
     filled = [NamespaceInfo(name, space.size, space.head) for name, space in spaces.items() if space.size]
-    return Totals(len(filled), sum(info.entries for info in filled), _largest(filled, largest))
-
-
-def _largest(infos: Iterable[NamespaceInfo], limit: int) -> list[NamespaceInfo]:
-    return nsmallest(limit, infos, key=lambda info: (-info.entries, info.namespace))
+    first = nsmallest(largest, filled, key=lambda info: (-info.entries, info.namespace))
+    return Totals(len(filled), sum(info.entries for info in filled), first)

@@ -1,0 +1,216 @@
+"""Opening a SQLite file: is it ours, is it free, can it be trusted with writes, and what its tables are."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+from registry_server.storage.base import (
+    StorageError,
+    StorageFullError,
+    StorageSetupError,
+    StorageUnavailableError,
+)
+from registry_server.storage.file_lock import FileHeldError, FileLock
+
+APPLICATION_ID: Final = 0x4E616D65
+"""``Name``: tells ``file`` and us that a SQLite file is a registry's."""
+
+# Keys are bytes: a text's NUL would end it for half of SQLite's functions, and a prefix is a range of bytes.
+# The envelope comes last, so that reading the columns before it never touches the pages it overflows into.
+_MIGRATIONS: Final = (
+    (
+        "CREATE TABLE store (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), epoch TEXT NOT NULL)",
+        """CREATE TABLE namespaces (
+            id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, head INTEGER NOT NULL,
+            size INTEGER NOT NULL)""",
+        """CREATE TABLE entries (
+            id INTEGER PRIMARY KEY, namespace INTEGER NOT NULL, key BLOB NOT NULL, created INTEGER NOT NULL,
+            revision INTEGER NOT NULL, updated_at TEXT NOT NULL, digest TEXT NOT NULL,
+            envelope BLOB NOT NULL)""",
+        "CREATE UNIQUE INDEX entries_by_key ON entries (namespace, key)",
+        "CREATE UNIQUE INDEX entries_in_order ON entries (namespace, created)",
+    ),
+)
+SCHEMA_VERSION: Final = len(_MIGRATIONS)
+
+NETWORK_FILE_SYSTEMS: Final = frozenset(
+    """9p afs beegfs ceph cifs coda davfs fuse.ceph fuse.glusterfs fuse.rclone fuse.s3fs fuse.sshfs glusterfs
+    gpfs lustre ncpfs nfs nfs4 ocfs2 orangefs smb3 smbfs""".split()  # noqa: SIM905
+)
+_ELSEWHERE: Final = "name another file: --storage sqlite:///other.db"
+
+
+def translate(exc: sqlite3.Error, path: Path) -> StorageError:
+    """What went wrong, in the words of `StorageBackend`."""
+    primary = getattr(exc, "sqlite_errorcode", 0) & 0xFF
+    if primary == sqlite3.SQLITE_FULL or (primary == sqlite3.SQLITE_IOERR and not _has_room(path)):
+        return StorageFullError(f"there is no room left for {path}; free some, nothing need be restarted")
+    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return StorageUnavailableError(f"{path} is damaged ({exc}); stop the server and restore a backup")
+    return StorageUnavailableError(f"{path} cannot be used now: {exc}")
+
+
+def _has_room(path: Path) -> bool:
+    try:
+        room = os.statvfs(path)
+    except OSError:
+        return True
+    return room.f_bavail * room.f_frsize > 1024 * 1024
+
+
+class SqliteFile:
+    """A registry's SQLite file, from its lock to its schema; opens the connections, checks nothing twice."""
+
+    def __init__(self, path: Path, synchronous: str) -> None:
+        self.path = path
+        self._synchronous = synchronous
+        self._lock = FileLock(path)
+
+    def prepare(self) -> sqlite3.Connection:
+        """Take the file for this process, bring its tables up to date, return the connection that writes.
+
+        Raises:
+            StorageSetupError: it is held, unwritable, no database, another program's, or newer than we are.
+        """
+        try:
+            self._find_place()
+            self._take()
+            return self._open()
+        except OSError as exc:
+            self.release()
+            raise StorageSetupError(f"cannot use {self.path}: {exc.strerror}; {_ELSEWHERE}") from exc
+        except StorageSetupError:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        """Let other processes have the file; after every connection to it was closed."""
+        self._lock.release()
+
+    def connect_reader(self) -> sqlite3.Connection:
+        """A connection that cannot write, for any one thread at a time."""
+        connection = self._connect()
+        connection.execute("PRAGMA query_only = 1")
+        return connection
+
+    def _find_place(self) -> None:
+        # Links are followed first: two names of one file must meet at one lock.
+        self.path = Path(os.path.realpath(self.path))
+        if self.path.is_dir():
+            raise StorageSetupError(
+                f"{self.path} is a directory; name a file: --storage sqlite:///registry.db"
+            )
+        if not self.path.parent.is_dir():
+            raise StorageSetupError(f"there is no directory {self.path.parent}; create it, or {_ELSEWHERE}")
+        kind = file_system_of(self.path.parent)
+        if kind in NETWORK_FILE_SYSTEMS:
+            raise StorageSetupError(
+                f"{self.path} lies on a network file system ({kind}), where the locks and memory maps that "
+                f"SQLite trusts do not hold and answered writes get lost; use a local disk: {_ELSEWHERE}"
+            )
+
+    def _take(self) -> None:
+        self._lock = FileLock(self.path.with_name(self.path.name + ".lock"))
+        try:
+            self._lock.acquire()
+        except FileHeldError as exc:
+            holder = f"process {exc.pid}" if exc.pid else "another process"
+            raise StorageSetupError(
+                f"{self.path} is held by {holder}; stop that one, or {_ELSEWHERE}"
+            ) from exc
+        # Readable by its owner only; SQLite gives its side files the same mode. Closed before SQLite opens
+        # it.
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+
+    def _open(self) -> sqlite3.Connection:
+        connection = self._connect()
+        try:
+            version = self._version(connection)
+            self._configure(connection)
+            _migrate(connection, version)
+            _sync_directory(self.path.parent)
+        except sqlite3.Error as exc:
+            connection.close()
+            raise self._unusable(exc) from exc
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(
+            self.path, timeout=5.0, isolation_level=None, check_same_thread=False, cached_statements=512
+        )
+
+    def _version(self, connection: sqlite3.Connection) -> int:
+        [application] = connection.execute("PRAGMA application_id").fetchone()
+        [version] = connection.execute("PRAGMA user_version").fetchone()
+        [tables] = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if application != APPLICATION_ID and (tables or application or version):
+            raise StorageSetupError(f"{self.path} is another program's SQLite database; {_ELSEWHERE}")
+        if version > SCHEMA_VERSION:
+            raise StorageSetupError(
+                f"{self.path} was written by a newer version (schema {version}; this one knows "
+                f"{SCHEMA_VERSION}); upgrade, or {_ELSEWHERE}"
+            )
+        return int(version)
+
+    def _configure(self, connection: sqlite3.Connection) -> None:
+        [mode] = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise StorageSetupError(f"SQLite cannot keep a write-ahead log for {self.path}; {_ELSEWHERE}")
+        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+        # Only macOS has these: there an ordinary fsync leaves the data in the drive's cache.
+        connection.execute("PRAGMA fullfsync = 1")
+        connection.execute("PRAGMA checkpoint_fullfsync = 1")
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+
+    def _unusable(self, exc: sqlite3.Error) -> StorageSetupError:
+        if getattr(exc, "sqlite_errorcode", 0) == sqlite3.SQLITE_NOTADB:
+            return StorageSetupError(f"{self.path} is not a SQLite database; {_ELSEWHERE}")
+        return StorageSetupError(f"{translate(exc, self.path)}; or {_ELSEWHERE}")
+
+
+def _migrate(connection: sqlite3.Connection, version: int) -> None:
+    if version == SCHEMA_VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    for statements in _MIGRATIONS[version:]:
+        for statement in statements:
+            connection.execute(statement)
+    connection.execute("INSERT OR IGNORE INTO store VALUES (1, ?)", (uuid4().hex,))
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute("COMMIT")
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make the names of new files survive a loss of power, as their content does."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def file_system_of(directory: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
+    """The type of the file system that holds ``directory``; empty where none is told (not Linux)."""
+    try:
+        lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return ""
+    best, kind = -1, ""
+    for line in lines:
+        _, point, found, *_ = line.split(" ")
+        mounted = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), point)
+        # Of two mounts on one point the later one is seen, so an equal length wins too.
+        if directory.is_relative_to(mounted) and len(mounted) >= best:
+            best, kind = len(mounted), found
+    return kind

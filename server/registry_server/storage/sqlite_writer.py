@@ -1,0 +1,504 @@
+"""The thread that writes: many queued operations, one transaction, one answer to the event loop.
+
+Each operation is decided in Python, against what the writer knows is committed and what the batch did before
+it; only then the batch's net changes go to SQLite, in a handful of statements. Two things follow:
+
+*   No operation needs a savepoint. One that fails its condition has written nothing, and nothing is written
+    before all are decided, so the only thing that can be rolled back is the batch.
+*   The interpreter's lock changes hands a few times per batch, not a few times per operation. Every call into
+    SQLite releases it, and a busy event loop gives it back only every 5 ms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Final, NamedTuple, TypeVar
+
+from registry_server.storage.base import (
+    BatchWritten,
+    Cleared,
+    ConditionFailedError,
+    Entry,
+    Expect,
+    Put,
+    Refused,
+    Removed,
+    StorageError,
+    Written,
+)
+from registry_server.storage.rules import decide, decide_all, holds
+from registry_server.storage.sqlite_cache import EntryCache
+from registry_server.storage.sqlite_file import translate
+from registry_server.storage.times import Stamper
+
+MAX_BATCH: Final = 256
+MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
+_ROWS: Final = 64
+"""Rows per statement; below SQLite's least limit of 999 parameters."""
+_CHECKPOINT_BYTES: Final = 16 * 1024 * 1024
+_TRUNCATE_BYTES: Final = 128 * 1024 * 1024
+
+
+class Tip(NamedTuple):
+    """A namespace as last committed. Entries with a revision up to ``floor`` went with a clear."""
+
+    ident: int
+    head: int
+    size: int
+    floor: int
+
+
+class Draft:
+    """What a batch makes of one namespace; once committed, what the event loop has to take over."""
+
+    __slots__ = ("_load", "changed", "cleared", "floor", "head", "ident", "known", "name", "size", "tip")
+
+    def __init__(self, name: str, tip: Tip, load: Callable[[int, Entry], Entry]) -> None:
+        self.name = name
+        self.tip = tip
+        self.ident, self.head, self.size, self.floor = tip
+        self.cleared = False
+        self.changed: dict[str, Entry | None] = {}
+        self.known: dict[str, Entry | None] = {}
+        self._load = load
+
+    @property
+    def dirty(self) -> bool:
+        return self.head != self.tip.head
+
+    def find(self, key: str) -> Entry | None:
+        """The entry as the batch left it so far; without its envelope, where that was not at hand."""
+        if key in self.changed:
+            return self.changed[key]
+        return None if self.cleared else self.known[key]
+
+    def whole(self, key: str) -> Entry | None:
+        """`find`, with the envelope."""
+        entry = self.find(key)
+        if entry is None or entry.envelope:
+            return entry
+        self.known[key] = entry = self._load(self.ident, entry)
+        return entry
+
+    def find_for(self, write: Put) -> Entry | None:
+        """What `decide` has to see for ``write``: with its envelope only if it may matter."""
+        entry = self.find(write.key)
+        if entry is None or entry.envelope:
+            return entry
+        # Equal envelopes have equal digests, so another digest says "replaced" without reading the value.
+        if entry.digest == write.value.digest or not holds(write.expect, entry):
+            return self.whole(write.key)
+        return entry
+
+    def store(self, done: Written) -> None:
+        if done.outcome == "unchanged":
+            return
+        self.changed[done.entry.key] = done.entry
+        self.head = done.head
+        self.size += done.outcome == "created"
+
+    def remove(self, key: str) -> None:
+        self.changed[key] = None
+        self.head += 1
+        self.size -= 1
+
+    def clear(self) -> int:
+        count = self.size
+        if count:
+            self.head += 1
+            self.changed, self.cleared, self.size, self.floor = {}, True, 0, self.head
+        return count
+
+
+class Job(ABC):
+    """One queued operation. ``weight`` is about how many bytes it brings."""
+
+    __slots__ = ("future", "namespace", "weight")
+
+    future: asyncio.Future[Any]
+
+    def __init__(self, namespace: str, weight: int = 0) -> None:
+        self.namespace = namespace
+        self.weight = weight
+
+    @abstractmethod
+    def touches(self) -> Sequence[str]:
+        """The keys whose entries `run` asks for."""
+
+    @abstractmethod
+    def run(self, draft: Draft, now: str) -> object:
+        """Decide, note the changes in ``draft``, and return the answer or the error that is the answer."""
+
+
+class PutJob(Job):
+    __slots__ = ("write",)
+
+    def __init__(self, namespace: str, write: Put) -> None:
+        super().__init__(namespace, len(write.value.envelope))
+        self.write = write
+
+    def touches(self) -> Sequence[str]:
+        return (self.write.key,)
+
+    def run(self, draft: Draft, now: str) -> object:
+        key, value, expect = self.write
+        done = decide(key, value, expect, draft.find_for(self.write), draft.head, now)
+        if isinstance(done, Refused):
+            return ConditionFailedError(done.current, draft.head)
+        draft.store(done)
+        return done
+
+
+class PutManyJob(Job):
+    __slots__ = ("atomic", "writes")
+
+    def __init__(self, namespace: str, writes: Sequence[Put], atomic: bool) -> None:
+        super().__init__(namespace, sum(len(write.value.envelope) for write in writes))
+        self.writes = writes
+        self.atomic = atomic
+
+    def touches(self) -> Sequence[str]:
+        return [write.key for write in self.writes]
+
+    def run(self, draft: Draft, now: str) -> object:
+        outcomes = decide_all(self.writes, draft.find_for, draft.head, now)
+        if self.atomic and any(isinstance(done, Refused) for done in outcomes):
+            return BatchWritten(outcomes, draft.head, applied=False)
+        for done in outcomes:
+            if isinstance(done, Written):
+                draft.store(done)
+        return BatchWritten(outcomes, draft.head, applied=True)
+
+
+class DeleteJob(Job):
+    __slots__ = ("expect", "key")
+
+    def __init__(self, namespace: str, key: str, expect: Expect) -> None:
+        super().__init__(namespace)
+        self.key = key
+        self.expect = expect
+
+    def touches(self) -> Sequence[str]:
+        return (self.key,)
+
+    def run(self, draft: Draft, now: str) -> object:
+        current = draft.find(self.key)
+        if not holds(self.expect, current):
+            return ConditionFailedError(draft.whole(self.key), draft.head)
+        if current is not None:
+            draft.remove(self.key)
+        return Removed(current is not None, draft.head)
+
+
+class ClearJob(Job):
+    __slots__ = ()
+
+    def touches(self) -> Sequence[str]:
+        return ()
+
+    def run(self, draft: Draft, now: str) -> object:
+        return Cleared(draft.clear(), draft.head)
+
+
+class Batch:
+    """Operations that were committed, or failed, together; ``results`` answer ``jobs`` one by one."""
+
+    __slots__ = ("applied", "drafts", "jobs", "results")
+
+    def __init__(self, jobs: list[Job]) -> None:
+        self.jobs = jobs
+        self.drafts: dict[str, Draft] = {}
+        self.results: list[object] = []
+        self.applied = False
+        """Set by the event loop once its cache and heads hold what the batch did."""
+
+    def dirty(self) -> list[Draft]:
+        return [draft for draft in self.drafts.values() if draft.dirty]
+
+    def fail(self, error: StorageError) -> None:
+        self.drafts = {}
+        self.results = [type(error)(*error.args) for _ in self.jobs]  # each waiter raises one of its own
+
+
+class Writer:
+    """Owns the only connection that writes, and the thread it does so in.
+
+    Args:
+        tips: every namespace as committed; the writer takes the dict as its own.
+        recent: the event loop's cache, for entries that need not be read from the file again.
+        deliver: called from the writer's thread with every batch, committed or failed, in order.
+        finished: called from the writer's thread after the last batch.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        tips: dict[str, Tip],
+        recent: EntryCache,
+        deliver: Callable[[Batch], object],
+        finished: Callable[[], object],
+    ) -> None:
+        self._connection = connection
+        self._path = path
+        self._tips = tips
+        self._next_ident = 1 + max((tip.ident for tip in tips.values()), default=0)
+        self._recent = recent
+        self._deliver = deliver
+        self._finished = finished
+        self._ahead: deque[Batch] = deque()
+        self._queue: SimpleQueue[Job | None] = SimpleQueue()
+        self._stopping = False
+        self._log_bytes = 0
+        self._now = Stamper()
+        self._thread = threading.Thread(target=self._run, name="registry-sqlite-writer", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def submit(self, job: Job) -> None:
+        """Queue ``job``; its turn comes after everything submitted before."""
+        self._queue.put(job)
+
+    def stop(self) -> None:
+        """Do what is queued, then end."""
+        self._queue.put(None)
+
+    def close(self) -> None:
+        """Wait for the thread and close its connection, which merges the log; once no reader is open."""
+        self._thread.join()
+        self._connection.close()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            jobs = self._take()
+            if jobs:
+                self._deliver(self._commit(jobs))
+                self._checkpoint_if_due()  # after the answer: nobody waits for it but the next batch
+        self._finished()
+
+    def _take(self) -> list[Job]:
+        """What is queued now, up to a batch; waits for the first, never for more."""
+        jobs: list[Job] = []
+        weight = 0
+        while len(jobs) < MAX_BATCH and weight < MAX_BATCH_BYTES:
+            if jobs and self._queue.empty():
+                break
+            job = self._queue.get()
+            if job is None:
+                self._stopping = True
+                break
+            jobs.append(job)
+            weight += job.weight
+        return jobs
+
+    def _commit(self, jobs: list[Job]) -> Batch:
+        batch = Batch(jobs)
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._decide(batch)
+            dirty = batch.dirty()
+            self._write(dirty)
+            self._connection.execute("COMMIT")
+        except (
+            Exception
+        ) as exc:  # whatever it was, the thread lives on and nobody is told that it was written
+            self._give_up(batch, exc)
+        else:
+            # Answers are on their way only after this, so the next batch always knows more than any client.
+            self._tips.update((draft.name, tip_of(draft)) for draft in dirty)
+            self._ahead.append(batch)
+        return batch
+
+    def _give_up(self, batch: Batch, exc: Exception) -> None:
+        if isinstance(exc, sqlite3.Error):
+            batch.fail(translate(exc, self._path))
+        else:
+            batch.fail(StorageError(f"the write failed inside the server: {type(exc).__name__}"))
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            # Then the next BEGIN fails and comes here again, until the storage lets a rollback through.
+            return
+
+    def _decide(self, batch: Batch) -> None:
+        while self._ahead and self._ahead[0].applied:
+            self._ahead.popleft()
+        self._prefetch(batch)
+        now = self._now()
+        for job in batch.jobs:
+            batch.results.append(job.run(batch.drafts[job.namespace], now))
+
+    def _prefetch(self, batch: Batch) -> None:
+        missing: dict[str, list[str]] = {}
+        for job in batch.jobs:
+            draft = batch.drafts.get(job.namespace) or self._draft(batch, job.namespace)
+            for key in job.touches():
+                if key not in draft.known and not self._recall(draft, key):
+                    draft.known[key] = None
+                    missing.setdefault(draft.name, []).append(key)
+        for name, keys in missing.items():
+            draft = batch.drafts[name]
+            for chunk in _chunks(keys):
+                self._read(draft, chunk)
+
+    def _draft(self, batch: Batch, namespace: str) -> Draft:
+        tip = self._tips.get(namespace)
+        if tip is None:
+            tip = Tip(self._next_ident, 0, 0, 0)
+            self._next_ident += 1
+        draft = batch.drafts[namespace] = Draft(namespace, tip, self._load)
+        return draft
+
+    def _recall(self, draft: Draft, key: str) -> bool:
+        """Whether the committed entry is known without asking SQLite; if so, note it."""
+        if not draft.size:
+            draft.known[key] = None
+            return True
+        # Committed, but the event loop, whose cache comes next, may not have heard of it yet: latest first.
+        for batch in reversed(self._ahead):
+            later = batch.drafts.get(draft.name)
+            if later is not None and (later.cleared or key in later.changed):
+                draft.known[key] = later.changed.get(key)
+                return True
+        entry = self._recent.peek(draft.name, key)
+        if entry is None or entry.revision <= draft.floor:
+            return False
+        draft.known[key] = entry
+        return True
+
+    def _read(self, draft: Draft, keys: Sequence[str]) -> None:
+        parameters = [draft.ident, *(key.encode() for key in keys)]
+        for key, created, revision, updated_at, digest in self._connection.execute(
+            _select_entries(len(keys)), parameters
+        ):
+            text = key.decode()
+            draft.known[text] = Entry(text, b"", digest, revision, created, updated_at)
+
+    def _load(self, ident: int, entry: Entry) -> Entry:
+        """``entry`` with its envelope: nothing of the batch is written yet, so the file still holds it."""
+        [envelope] = self._connection.execute(
+            "SELECT envelope FROM entries WHERE namespace = ? AND key = ?", (ident, entry.key.encode())
+        ).fetchone()
+        return entry._replace(envelope=envelope)
+
+    def _write(self, drafts: list[Draft]) -> None:
+        execute = self._connection.execute
+        for draft in drafts:
+            if draft.cleared and draft.tip.size:
+                execute("DELETE FROM entries WHERE namespace = ?", (draft.ident,))
+            elif not draft.cleared:
+                gone = [key.encode() for key, entry in draft.changed.items() if entry is None]
+                for chunk in _chunks(gone):
+                    execute(_delete_entries(len(chunk)), [draft.ident, *chunk])
+        for rows in _chunks([row for draft in drafts for row in _rows(draft)]):
+            execute(_upsert_entries(len(rows)), [field for row in rows for field in row])
+            self._log_bytes += sum(8192 + len(row[-1]) for row in rows)
+        for some in _chunks(drafts):
+            heads = [
+                field
+                for draft in some
+                for field in (draft.ident, draft.name.encode(), draft.head, draft.size)
+            ]
+            execute(_upsert_namespaces(len(some)), heads)
+
+    def _checkpoint_if_due(self) -> None:
+        """Merge the log into the file, from the one connection that also writes it.
+
+        A second connection that checkpoints while this one writes can lose a reset log (SQLite before
+        3.51.3).
+        """
+        if self._log_bytes < _CHECKPOINT_BYTES:
+            return
+        self._log_bytes = 0
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            log = self._path.with_name(self._path.name + "-wal")
+            if log.stat().st_size > _TRUNCATE_BYTES:
+                # Readers that follow closely upon each other keep the log from starting over: wait for a gap.
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except (sqlite3.Error, OSError):
+            return  # no room, say: the log keeps everything, and the next round tries again
+
+
+def read_tips(connection: sqlite3.Connection) -> dict[str, Tip]:
+    """Every namespace of the file."""
+    rows = connection.execute("SELECT name, id, head, size FROM namespaces")
+    return {name.decode(): Tip(ident, head, size, 0) for name, ident, head, size in rows}
+
+
+def tip_of(draft: Draft) -> Tip:
+    """What ``draft`` is once it is committed."""
+    return Tip(draft.ident, draft.head, draft.size, draft.floor)
+
+
+Row = tuple[int, bytes, int, int, str, str, bytes]
+T = TypeVar("T")
+
+
+def _rows(draft: Draft) -> list[Row]:
+    ident = draft.ident
+    return [
+        (
+            ident,
+            entry.key.encode(),
+            entry.created,
+            entry.revision,
+            entry.updated_at,
+            entry.digest,
+            entry.envelope,
+        )
+        for entry in draft.changed.values()
+        if entry is not None
+    ]
+
+
+def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (items[start : start + _ROWS] for start in range(0, len(items), _ROWS))
+
+
+@cache
+def _select_entries(count: int) -> str:
+    return (
+        "SELECT key, created, revision, updated_at, digest FROM entries "
+        f"WHERE namespace = ? AND key IN ({_marks(count)})"
+    )
+
+
+@cache
+def _delete_entries(count: int) -> str:
+    return f"DELETE FROM entries WHERE namespace = ? AND key IN ({_marks(count)})"
+
+
+@cache
+def _upsert_entries(count: int) -> str:
+    # A key that went and came back within one batch has a new place in the order, hence `created` among
+    # these.
+    return (
+        "INSERT INTO entries (namespace, key, created, revision, updated_at, digest, envelope) "
+        f"VALUES {', '.join(['(?, ?, ?, ?, ?, ?, ?)'] * count)} "
+        "ON CONFLICT (namespace, key) DO UPDATE SET created = excluded.created, "
+        "revision = excluded.revision, updated_at = excluded.updated_at, "
+        "digest = excluded.digest, envelope = excluded.envelope"
+    )
+
+
+@cache
+def _upsert_namespaces(count: int) -> str:
+    return (
+        f"INSERT INTO namespaces (id, name, head, size) VALUES {', '.join(['(?, ?, ?, ?)'] * count)} "
+        "ON CONFLICT (id) DO UPDATE SET head = excluded.head, size = excluded.size"
+    )
+
+
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)
