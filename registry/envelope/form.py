@@ -39,7 +39,7 @@ class Envelope(NamedTuple):
         type: ``json`` or ``pickle``.
         data: strict JSON text, or canonical base64 of a pickle.
         encoding: ``json`` or ``base64``, as `ENCODING_OF` pairs them.
-        meta: what a reader may know without decoding (kind, codec, module, qualname, python, identity, origin).
+        meta: what a reader may know without decoding (kind, codec, module, qualname, python, identity).
         signature: ``<key id>:<mac>``; see `registry.envelope.signing`.
     """
 
@@ -69,7 +69,7 @@ class Envelope(NamedTuple):
         if not isinstance(wire, Mapping):
             raise MalformedEnvelopeError(f"An envelope is a JSON object, not {type(wire).__name__}")
         unknown = wire.keys() - _FIELDS
-        if unknown or not _REQUIRED <= wire.keys():
+        if unknown or not wire.keys() >= _REQUIRED:
             raise MalformedEnvelopeError(
                 "An envelope has the fields type, data and encoding, and may have meta and signature",
                 context={"fields": sorted(map(str, wire))[:10]},
@@ -130,7 +130,7 @@ def check_fields(envelope: Envelope) -> None:
     if signature is not None and not (
         isinstance(signature, str) and _is_signature(signature) and len(signature) <= MAX_SIGNATURE_LENGTH
     ):
-        raise _malformed("signature", f"is 1 to {MAX_SIGNATURE_LENGTH} characters of A-Z a-z 0-9 + / = _ . : -")
+        raise _malformed("signature", f"is 1 to {MAX_SIGNATURE_LENGTH} of A-Z a-z 0-9 + / = _ . : -")
 
 
 def check_size(data: str, limit: int = MAX_VALUE_BYTES) -> None:
@@ -162,7 +162,8 @@ def _check_meta(meta: object) -> None:
             raise _malformed("meta", "maps names to texts")
         if not 0 < len(name) <= MAX_META_NAME_LENGTH or len(text) > MAX_META_VALUE_LENGTH:
             raise _malformed(
-                "meta", f"has names of 1 to {MAX_META_NAME_LENGTH} and texts of at most {MAX_META_VALUE_LENGTH} characters"
+                "meta",
+                f"has names of 1 to {MAX_META_NAME_LENGTH} characters and texts of at most {MAX_META_VALUE_LENGTH}",
             )
         try:
             name.encode(), text.encode()

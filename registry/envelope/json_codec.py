@@ -17,6 +17,8 @@ MAX_INTEGER_DIGITS: Final = 4_300
 
 _INTEGER_BOUND = 10**MAX_INTEGER_DIGITS
 _PLAIN = frozenset({str, float, bool, type(None)})
+_CONTAINERS = frozenset({list, dict})
+_EXACT = _PLAIN | _CONTAINERS | {int}
 _TEXT_KEYS = frozenset({str})
 
 # NaN is found by the encoder itself and cycles by the depth limit, both without a second look at a value.
@@ -86,21 +88,24 @@ def _has_exact_types(value: Any, levels: int, room: _Room) -> bool:
         return _elements_are_exact(value.values(), levels, room)
     if kind is str:
         room.take(len(value))
-    return kind in _PLAIN or _is_short_integer(value)
+    return kind in _PLAIN or (kind is int and _is_short(value))
 
 
 def _elements_are_exact(elements: Any, levels: int, room: _Room) -> bool:
     if levels == 0:
         return False
-    room.take(len(elements))
     kinds = set(map(type, elements))
-    if _PLAIN.issuperset(kinds) and str not in kinds:
-        return True
-    if kinds == _TEXT_KEYS:
-        room.take(sum(map(len, elements)))
-        return True
-    return all(_has_exact_types(element, levels - 1, room) for element in elements)
+    if not _EXACT.issuperset(kinds):
+        return False
+    room.take(len(elements))
+    if str in kinds:
+        room.take(sum(len(element) for element in elements if type(element) is str))
+    if int in kinds and not all(map(_is_short, [element for element in elements if type(element) is int])):
+        return False
+    return _CONTAINERS.isdisjoint(kinds) or all(
+        _has_exact_types(element, levels - 1, room) for element in elements if type(element) in _CONTAINERS
+    )
 
 
-def _is_short_integer(value: object) -> bool:
-    return type(value) is int and -_INTEGER_BOUND < value < _INTEGER_BOUND
+def _is_short(integer: int) -> bool:
+    return -_INTEGER_BOUND < integer < _INTEGER_BOUND

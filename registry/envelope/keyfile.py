@@ -62,9 +62,7 @@ def load_keyring() -> Keyring | None:
         return _read_cached(location)
     except FileNotFoundError:
         if location.configured:
-            _refuse(
-                location.path, "does not exist", "make it: registry key new, or unset " + ENVIRONMENT_VARIABLE
-            )
+            _refuse(location.path, "does not exist", f"registry key new, or unset {ENVIRONMENT_VARIABLE}")
     try:
         _make_file(location.path)
     except FileExistsError:
@@ -149,7 +147,7 @@ def _check_private(location: _Location, status: os.stat_result) -> None:
     forbidden = 0o037 if location.configured else 0o077
     if stat.S_IMODE(status.st_mode) & forbidden:
         _refuse(
-            location.path, "is open to others", f"chmod 600 {location.path}", "if others had it: a new key"
+            location.path, "is open to others", f"chmod 600 {location.path}", "if they read it: a new key"
         )
     if not location.configured and status.st_uid not in (os.geteuid(), 0):
         _refuse(location.path, "belongs to another user", "see who put it there")
@@ -229,7 +227,7 @@ def rotate_keys(path: str | None = None) -> KeyListing:
         status = os.stat(path)
         _, text = _read_private(_Location(path, True))
         parse(text, path)
-        os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+        _set_mode(descriptor, stat.S_IMODE(status.st_mode))
         _write(descriptor, _with_key_in_front(text, key))
         os.replace(beside, path)
     _sync_folder(path)
@@ -275,7 +273,7 @@ def _make_file(path: str) -> KeyListing:
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with _closing(descriptor):
-            os.fchmod(descriptor, 0o600)  # whatever the umask
+            _set_mode(descriptor, 0o600)
             _write(descriptor, _HEADER + _line(key))
         # A link, not a rename: of many processes starting at once one wins, and the others get
         # FileExistsError instead of replacing a key that has already signed something.
@@ -284,6 +282,11 @@ def _make_file(path: str) -> KeyListing:
         os.unlink(beside)
     _sync_folder(path)
     return KeyListing(key.id, signs=True)
+
+
+def _set_mode(descriptor: int, mode: int) -> None:
+    if os.name == "posix":
+        os.fchmod(descriptor, mode)  # whatever the umask made of it
 
 
 def _write(descriptor: int, text: str) -> None:
@@ -308,9 +311,7 @@ def _sole_writer(path: str) -> Iterator[tuple[str, int]]:
     try:
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        _refuse(
-            path, "is being changed by another process", f"if none is, remove what one left behind: {beside}"
-        )
+        _refuse(path, "is being changed by another process", f"if none is, one left this behind: {beside}")
     try:
         with _closing(descriptor):
             yield beside, descriptor

@@ -157,7 +157,7 @@ def reference_to(value: object) -> Reference | None:
 
 
 def own_name(value: object) -> Reference | None:
-    """What ``value`` calls itself, or ``None`` if it has no ``__module__`` and ``__qualname__`` of its own."""
+    """What ``value`` calls itself, or ``None`` if it has no ``__module__`` and ``__qualname__``."""
     try:
         module, qualname = value.__module__, value.__qualname__  # type: ignore[attr-defined]
     except Exception:  # a proxy's attributes may raise anything

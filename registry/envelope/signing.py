@@ -109,8 +109,8 @@ class Keyring:
         # The whole text is compared, so there is one spelling of a signature only.
         if not hmac.compare_digest(expected.encode(), envelope.signature.encode()):
             raise SignatureInvalidError(
-                f"The signature of {key!r} in {namespace} is wrong: the value, its meta, or the name it stands under "
-                "is not what was signed",
+                f"The signature of {key!r} in {namespace} is wrong: the value, its meta, or the name it "
+                "stands under is not what was signed",
                 suggestions=[
                     "find out who can write to this server",
                     f"register {key!r} again to replace it",
@@ -142,7 +142,8 @@ def signing_input(envelope: Envelope, *, namespace: str, key: str, key_id: str) 
         envelope.type.encode(),
         envelope.encoding.encode(),
         sha256(meta_form(envelope.meta)).digest(),
-        sha256(envelope.data.encode()).digest(),
+        # A lone surrogate is found where the data is decoded; here it must not stop the check.
+        sha256(envelope.data.encode("utf-8", "surrogatepass")).digest(),
     )
 
 
@@ -184,10 +185,11 @@ def unknown_key(
     signer = key_id_of(signature)[:40]
     context: dict[str, Any] = {"namespace": namespace, "key": key, "signing_key": signer, "held": list(held)}
     return UnknownSigningKeyError(
-        f"{key!r} in {namespace} is signed with the key {signer}, which is not held here; nothing of it was decoded",
+        f"{key!r} in {namespace} is signed with the key {signer}, which is not held here; "
+        "nothing of it was decoded",
         suggestions=suggestions
         or [
-            "share one key file with its writer: both set REGISTRY_SIGNING_KEY_FILE",
+            "share one key file with its writer: REGISTRY_SIGNING_KEY_FILE",
             "see docs/trust.md, 'A team'",
         ],
         context=context,

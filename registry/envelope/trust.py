@@ -140,9 +140,7 @@ def _checked_modules(modules: Iterable[str]) -> tuple[str, ...]:
     checked = tuple(modules)
     for module in checked:
         if module.partition(".")[0] in references.NEVER:
-            raise ValueError(
-                f"{module!r} cannot be a trusted module: it starts processes, imports or evaluates"
-            )
+            raise ValueError(f"{module!r} cannot be trusted: it starts processes, imports or evaluates")
     return checked
 
 
@@ -152,7 +150,7 @@ def _warn_about_unsafe() -> None:
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "registry":
         depth, frame = depth + 1, frame.f_back  # type: ignore[assignment]
     warnings.warn(
-        "trust='unsafe': whoever can write to the server, or answer in its place, can run code in this process",
+        "trust='unsafe': whoever can write to the server, or answer in its place, runs code in this process",
         UnsafeTrustWarning,
         stacklevel=depth - 1,
     )
@@ -176,12 +174,11 @@ def admit(envelope: form.Envelope, policy: TrustPolicy, *, namespace: str, key: 
     unsigned = _why_unsigned(envelope, policy, namespace, key)
     if envelope.type == "json":
         return Admission(Decoder.JSON)
-    level = policy.effective_level()
-    if level is Trust.UNSAFE or (level is Trust.SIGNED and unsigned is None):
+    if policy.level is Trust.UNSAFE or (policy.level is Trust.SIGNED and unsigned is None):
         return _admit_any(envelope, unsigned=unsigned is not None)
-    if level is Trust.JSON:
+    if policy.level is Trust.JSON:
         raise _level_too_low(policy, namespace, key, "only JSON")
-    return _admit_trusted_reference(envelope, policy, level, unsigned, namespace, key)
+    return _admit_trusted_reference(envelope, policy, unsigned, namespace, key)
 
 
 _NoValidSignature = SignatureMissingError | UnknownSigningKeyError
@@ -227,12 +224,12 @@ def _admit_any(envelope: form.Envelope, *, unsigned: bool) -> Admission:
 def _admit_trusted_reference(
     envelope: form.Envelope,
     policy: TrustPolicy,
-    level: Trust,
     unsigned: _NoValidSignature | None,
     namespace: str,
     key: str,
 ) -> Admission:
     """Let a reference into a trusted module through, whoever wrote it, and nothing else."""
+    level = policy.effective_level()
     home = (policy.home_package,) if policy.home_package and level is Trust.REFS else ()
     packages = policy.trusted_modules + home
     # What cannot be allowed is not looked at.
