@@ -39,6 +39,10 @@ clean: ## Remove the environment and whatever building and testing left
 	@.ci/venv .ci/requirements-server.txt
 	@touch $@
 
+ifneq ($(shell cat .venv/.made-in 2>/dev/null),$(CURDIR))
+.PHONY: .venv/.server
+endif
+
 .venv/.dev: .venv/.server .ci/requirements.txt
 	@.ci/venv .ci/requirements.txt
 	@touch $@
