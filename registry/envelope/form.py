@@ -163,7 +163,7 @@ def _check_meta(meta: object) -> None:
         if not 0 < len(name) <= MAX_META_NAME_LENGTH or len(text) > MAX_META_VALUE_LENGTH:
             raise _malformed(
                 "meta",
-                f"has names of 1 to {MAX_META_NAME_LENGTH} characters and texts of at most {MAX_META_VALUE_LENGTH}",
+                f"has names of 1 to {MAX_META_NAME_LENGTH}, texts of 0 to {MAX_META_VALUE_LENGTH} characters",
             )
         try:
             name.encode(), text.encode()
@@ -263,7 +263,8 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_refuse_repeated_names, parse_cons
 _FINITE_DECODER = json.JSONDecoder(
     object_pairs_hook=_refuse_repeated_names, parse_constant=_refuse_constant, parse_float=_finite
 )
-_may_overflow = re.compile(r"[eE]\+?\d{3}|\d{309}").search
+# 200 digits and not 309: a two-digit exponent adds 99 to what stands before it.
+_may_overflow = re.compile(r"[eE]\+?\d{3}|\d{200}").search
 _may_hold_surrogate = re.compile(r"\\u[dD][89a-fA-F]").search
 # Possessive, and a string may run to the end of the text: no input makes this scan go back.
 _BRACKETS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|([\[\]{}])', re.DOTALL)
