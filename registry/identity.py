@@ -107,7 +107,18 @@ class _Writer:
             return plain(value)
         if kind in _IMMUTABLE:
             return _IMMUTABLE[kind](self, value)
+        outside = self._reference_outside(value)
+        if outside is not None:
+            return outside
         return self._write_once(value, _BY_TYPE.get(kind) or _writer_of_other(value))
+
+    def _reference_outside(self, value: Any) -> Any:
+        """An importable function or class of another module as its name; else ``None``."""
+        if isinstance(value, type):
+            outside = not (self.is_home(value) and value.__flags__ & _HEAP_TYPE)
+        else:
+            outside = type(value) is types.FunctionType and not self.is_home(value)
+        return _reference(value) if outside else None
 
     def _write_once(self, value: Any, writer: Callable[[_Writer, Any], Any]) -> Any:
         """An object with an identity of its own: met again, it is named by the order of first meetings."""
@@ -319,6 +330,9 @@ def _reference(value: Any) -> Any:
     name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
     if not isinstance(name, str):
         return None
+    if isinstance(value, type) and not value.__flags__ & _HEAP_TYPE:
+        # Compiled in; some (NoneType, generator) claim to be in builtins, where they are not found.
+        return ["reference", value.__module__, name]
     for module in (getattr(value, "__module__", None), type(value).__module__):
         if isinstance(module, str) and _find(module, name) is value:
             return ["reference", module, name]
@@ -347,10 +361,6 @@ def _raise_no_form(value: Any) -> Any:
 
 
 def _write_function(writer: _Writer, function: Any) -> Any:
-    if not writer.is_home(function):
-        reference = _reference(function)
-        if reference is not None:
-            return reference
     code = function.__code__
     source = _source_of(code, function.__globals__)
     return [
@@ -660,6 +670,9 @@ def _write_tree(node: Any, *, without_decorators: bool = False) -> Any:
             continue
         if name in ("ctx", "kind", "type_comment") or (without_decorators and name == "decorator_list"):
             continue
+        if isinstance(node, ast.JoinedStr):
+            # Python 3.12 ends some f-strings with an empty text.
+            child = [part for part in child if getattr(part, "value", None) != ""]
         written.append([name, _write_tree(child)])
     return written
 
@@ -684,6 +697,11 @@ _NOT_MEMBERS = frozenset(
         "__static_attributes__",
         "__slotnames__",
         "__parameters__",
+        "__mutable_keys__",
+        "__readonly_keys__",
+        "__optional_keys__",
+        "__required_keys__",
+        "__callable_proto_members_only__",
         "__conditional_annotations__",
         "__type_params__",
         "__non_callable_proto_members__",
@@ -695,10 +713,6 @@ _NOT_MEMBERS = frozenset(
 def _write_class(writer: _Writer, cls: Any) -> Any:
     if getattr(type(cls), "_identity_by_name", False):
         return ["named", cls.__module__, cls.__qualname__]
-    if not writer.is_home(cls) or not cls.__flags__ & _HEAP_TYPE:
-        reference = _reference(cls)
-        if reference is not None:
-            return reference
     made = _made_by_machinery(writer, cls)
     members = [(name, value) for name, value in vars(cls).items() if name not in made.names | _NOT_MEMBERS]
     # Decorators add dunders, in an order that differs between versions; the rest is in the order written.
@@ -725,7 +739,7 @@ def _write_member(writer: _Writer, value: Any, package: str) -> Any:
     code = getattr(getattr(value, "__func__", value), "__code__", None)
     namespace = getattr(getattr(value, "__func__", value), "__globals__", {})
     top = str(namespace.get("__name__", "")).partition(".")[0]
-    generated = code is not None and code.co_filename.startswith(f"<{package} generated")
+    generated = code is not None and code.co_filename.startswith(f"<{package}")
     if code is not None and (top == "typing" or (package and (top == package or generated))):
         return ["made", top, code.co_name]
     return writer.write(value)
@@ -949,7 +963,10 @@ def _special_writer(kind: Any) -> Callable[[_Writer, Any], Any] | None:
         return _write_member_of_enum
     if issubclass(kind, tuple) and hasattr(kind, "_fields") and kind.__dictoffset__ == 0:
         return lambda writer, value: ["namedtuple", writer.write(kind), *writer.sequence(value)]
-    if kind.__module__.partition(".")[0] in _DESCRIBING_PACKAGES:
+    package = kind.__module__.partition(".")[0]
+    if package == "pathlib":
+        return lambda writer, value: ["path", kind.__qualname__, writer.write(str(value))]
+    if package in _DESCRIBING_PACKAGES:
         return _write_state
     return _write_state if _is_frozen_dataclass(kind) else None
 
@@ -1028,11 +1045,6 @@ _BY_NAME: dict[str, Callable[[_Writer, Any], Any]] = {
     "operator.attrgetter": _write_by_reduce,
     "operator.itemgetter": _write_by_reduce,
     "operator.methodcaller": _write_by_reduce,
-    "pathlib.Path": _write_by_text,
-    "pathlib.PosixPath": _write_by_text,
-    "pathlib.PurePosixPath": _write_by_text,
-    "pathlib.PureWindowsPath": _write_by_text,
-    "pathlib.WindowsPath": _write_by_text,
     "pydantic_core._pydantic_core.PydanticUndefinedType": lambda _, __: ["undefined"],
     "re.Pattern": lambda writer, value: ["pattern", writer.write(value.pattern), value.flags],
     "uuid.UUID": _write_by_text,
