@@ -82,6 +82,7 @@ def _uvicorn_config(settings: ServerSettings, backend: StorageBackend) -> uvicor
         lifespan="on",
         http="httptools",
         ws="none",
+        timeout_keep_alive=75,  # longer than clients keep an idle connection, so that they close first
         access_log=settings.debug,
         log_config=None,
         log_level="info" if settings.debug else "warning",

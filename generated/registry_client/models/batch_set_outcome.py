@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
-from ..models.batch_set_outcome_outcome import BatchSetOutcomeOutcome
+from ..models.batch_set_outcome_outcome import BatchSetOutcomeOutcome, check_batch_set_outcome_outcome
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class BatchSetOutcome:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        outcome = self.outcome.value
+        outcome: str = self.outcome
 
         revision = self.revision
 
@@ -71,7 +71,7 @@ class BatchSetOutcome:
         from ..models.current_entry import CurrentEntry  # noqa: PLC0415
 
         d = dict(src_dict)
-        outcome = BatchSetOutcomeOutcome(d.pop("outcome"))
+        outcome = check_batch_set_outcome_outcome(d.pop("outcome"))
 
         revision = d.pop("revision", UNSET)
 

@@ -1,11 +1,16 @@
-from enum import StrEnum
+from typing import Literal
+
+BatchSetOutcomeOutcome = Literal["created", "refused", "replaced", "unchanged"]
+
+BATCH_SET_OUTCOME_OUTCOME_VALUES: set[BatchSetOutcomeOutcome] = {
+    "created",
+    "refused",
+    "replaced",
+    "unchanged",
+}
 
 
-class BatchSetOutcomeOutcome(StrEnum):
-    CREATED = "created"
-    REFUSED = "refused"
-    REPLACED = "replaced"
-    UNCHANGED = "unchanged"
-
-    def __str__(self) -> str:
-        return str(self.value)
+def check_batch_set_outcome_outcome(value: str) -> BatchSetOutcomeOutcome:
+    if value in BATCH_SET_OUTCOME_OUTCOME_VALUES:
+        return value
+    raise TypeError(f"Unexpected value {value!r}. Expected one of {BATCH_SET_OUTCOME_OUTCOME_VALUES!r}")

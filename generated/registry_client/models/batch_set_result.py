@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
-from ..models.batch_set_result_status import BatchSetResultStatus
+from ..models.batch_set_result_status import BatchSetResultStatus, check_batch_set_result_status
 
 if TYPE_CHECKING:
     from ..models.batch_set_outcome import BatchSetOutcome
@@ -30,7 +30,7 @@ class BatchSetResult:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        status = self.status.value
+        status: str = self.status
 
         outcomes = []
         for outcomes_item_data in self.outcomes:
@@ -56,7 +56,7 @@ class BatchSetResult:
         from ..models.batch_set_outcome import BatchSetOutcome  # noqa: PLC0415
 
         d = dict(src_dict)
-        status = BatchSetResultStatus(d.pop("status"))
+        status = check_batch_set_result_status(d.pop("status"))
 
         outcomes = []
         _outcomes = d.pop("outcomes")

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
-from ..models.clear_result_status import ClearResultStatus
+from ..models.clear_result_status import ClearResultStatus, check_clear_result_status
 
 T = TypeVar("T", bound="ClearResult")
 
@@ -28,7 +28,7 @@ class ClearResult:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        status = self.status.value
+        status: str = self.status
 
         count = self.count
 
@@ -52,7 +52,7 @@ class ClearResult:
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         d = dict(src_dict)
-        status = ClearResultStatus(d.pop("status"))
+        status = check_clear_result_status(d.pop("status"))
 
         count = d.pop("count")
 

@@ -1,8 +1,13 @@
-from enum import StrEnum
+from typing import Literal
+
+ClearResultStatus = Literal["cleared"]
+
+CLEAR_RESULT_STATUS_VALUES: set[ClearResultStatus] = {
+    "cleared",
+}
 
 
-class ClearResultStatus(StrEnum):
-    CLEARED = "cleared"
-
-    def __str__(self) -> str:
-        return str(self.value)
+def check_clear_result_status(value: str) -> ClearResultStatus:
+    if value in CLEAR_RESULT_STATUS_VALUES:
+        return value
+    raise TypeError(f"Unexpected value {value!r}. Expected one of {CLEAR_RESULT_STATUS_VALUES!r}")

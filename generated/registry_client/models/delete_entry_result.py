@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
-from ..models.delete_entry_result_status import DeleteEntryResultStatus
+from ..models.delete_entry_result_status import DeleteEntryResultStatus, check_delete_entry_result_status
 
 T = TypeVar("T", bound="DeleteEntryResult")
 
@@ -26,7 +26,7 @@ class DeleteEntryResult:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        status = self.status.value
+        status: str = self.status
 
         revision = self.revision
 
@@ -47,7 +47,7 @@ class DeleteEntryResult:
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         d = dict(src_dict)
-        status = DeleteEntryResultStatus(d.pop("status"))
+        status = check_delete_entry_result_status(d.pop("status"))
 
         revision = d.pop("revision")
 

@@ -1,8 +1,13 @@
-from enum import StrEnum
+from typing import Literal
+
+DeleteEntryResultStatus = Literal["deleted"]
+
+DELETE_ENTRY_RESULT_STATUS_VALUES: set[DeleteEntryResultStatus] = {
+    "deleted",
+}
 
 
-class DeleteEntryResultStatus(StrEnum):
-    DELETED = "deleted"
-
-    def __str__(self) -> str:
-        return str(self.value)
+def check_delete_entry_result_status(value: str) -> DeleteEntryResultStatus:
+    if value in DELETE_ENTRY_RESULT_STATUS_VALUES:
+        return value
+    raise TypeError(f"Unexpected value {value!r}. Expected one of {DELETE_ENTRY_RESULT_STATUS_VALUES!r}")

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define as _attrs_define
 
-from ..models.envelope_encoding import EnvelopeEncoding
-from ..models.envelope_type import EnvelopeType
+from ..models.envelope_encoding import EnvelopeEncoding, check_envelope_encoding
+from ..models.envelope_type import EnvelopeType, check_envelope_type
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ class Envelope:
     signature: str | Unset = UNSET
 
     def to_dict(self) -> dict[str, Any]:
-        type_ = self.type_.value
+        type_: str = self.type_
 
         data = self.data
 
-        encoding = self.encoding.value
+        encoding: str = self.encoding
 
         meta: dict[str, Any] | Unset = UNSET
         if not isinstance(self.meta, Unset):
@@ -71,11 +71,11 @@ class Envelope:
         from ..models.meta import Meta  # noqa: PLC0415
 
         d = dict(src_dict)
-        type_ = EnvelopeType(d.pop("type"))
+        type_ = check_envelope_type(d.pop("type"))
 
         data = d.pop("data")
 
-        encoding = EnvelopeEncoding(d.pop("encoding"))
+        encoding = check_envelope_encoding(d.pop("encoding"))
 
         _meta = d.pop("meta", UNSET)
         meta: Meta | Unset

@@ -5,8 +5,8 @@ from typing import Any, TypeVar
 
 from attrs import define as _attrs_define
 
-from ..models.health_service import HealthService
-from ..models.health_status import HealthStatus
+from ..models.health_service import HealthService, check_health_service
+from ..models.health_status import HealthStatus, check_health_status
 
 T = TypeVar("T", bound="Health")
 
@@ -23,9 +23,9 @@ class Health:
     service: HealthService
 
     def to_dict(self) -> dict[str, Any]:
-        status = self.status.value
+        status: str = self.status
 
-        service = self.service.value
+        service: str = self.service
 
         field_dict: dict[str, Any] = {}
 
@@ -41,9 +41,9 @@ class Health:
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         d = dict(src_dict)
-        status = HealthStatus(d.pop("status"))
+        status = check_health_status(d.pop("status"))
 
-        service = HealthService(d.pop("service"))
+        service = check_health_service(d.pop("service"))
 
         health = cls(
             status=status,

@@ -1,8 +1,13 @@
-from enum import StrEnum
+from typing import Literal
+
+HealthStatus = Literal["healthy"]
+
+HEALTH_STATUS_VALUES: set[HealthStatus] = {
+    "healthy",
+}
 
 
-class HealthStatus(StrEnum):
-    HEALTHY = "healthy"
-
-    def __str__(self) -> str:
-        return str(self.value)
+def check_health_status(value: str) -> HealthStatus:
+    if value in HEALTH_STATUS_VALUES:
+        return value
+    raise TypeError(f"Unexpected value {value!r}. Expected one of {HEALTH_STATUS_VALUES!r}")

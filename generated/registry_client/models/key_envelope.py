@@ -5,8 +5,8 @@ from typing import Any, TypeVar
 
 from attrs import define as _attrs_define
 
-from ..models.key_envelope_encoding import KeyEnvelopeEncoding
-from ..models.key_envelope_type import KeyEnvelopeType
+from ..models.key_envelope_encoding import KeyEnvelopeEncoding, check_key_envelope_encoding
+from ..models.key_envelope_type import KeyEnvelopeType, check_key_envelope_type
 
 T = TypeVar("T", bound="KeyEnvelope")
 
@@ -29,11 +29,11 @@ class KeyEnvelope:
     encoding: KeyEnvelopeEncoding
 
     def to_dict(self) -> dict[str, Any]:
-        type_ = self.type_.value
+        type_: str = self.type_
 
         data = self.data
 
-        encoding = self.encoding.value
+        encoding: str = self.encoding
 
         field_dict: dict[str, Any] = {}
 
@@ -50,11 +50,11 @@ class KeyEnvelope:
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         d = dict(src_dict)
-        type_ = KeyEnvelopeType(d.pop("type"))
+        type_ = check_key_envelope_type(d.pop("type"))
 
         data = d.pop("data")
 
-        encoding = KeyEnvelopeEncoding(d.pop("encoding"))
+        encoding = check_key_envelope_encoding(d.pop("encoding"))
 
         key_envelope = cls(
             type_=type_,

@@ -1,10 +1,15 @@
-from enum import StrEnum
+from typing import Literal
+
+Outcome = Literal["created", "replaced", "unchanged"]
+
+OUTCOME_VALUES: set[Outcome] = {
+    "created",
+    "replaced",
+    "unchanged",
+}
 
 
-class Outcome(StrEnum):
-    CREATED = "created"
-    REPLACED = "replaced"
-    UNCHANGED = "unchanged"
-
-    def __str__(self) -> str:
-        return str(self.value)
+def check_outcome(value: str) -> Outcome:
+    if value in OUTCOME_VALUES:
+        return value
+    raise TypeError(f"Unexpected value {value!r}. Expected one of {OUTCOME_VALUES!r}")

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
-from ..models.readiness_status import ReadinessStatus
+from ..models.readiness_status import ReadinessStatus, check_readiness_status
 
 T = TypeVar("T", bound="Readiness")
 
@@ -22,7 +22,7 @@ class Readiness:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        status = self.status.value
+        status: str = self.status
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
@@ -37,7 +37,7 @@ class Readiness:
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         d = dict(src_dict)
-        status = ReadinessStatus(d.pop("status"))
+        status = check_readiness_status(d.pop("status"))
 
         readiness = cls(
             status=status,

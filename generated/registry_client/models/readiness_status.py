@@ -1,8 +1,13 @@
-from enum import StrEnum
+from typing import Literal
+
+ReadinessStatus = Literal["ready"]
+
+READINESS_STATUS_VALUES: set[ReadinessStatus] = {
+    "ready",
+}
 
 
-class ReadinessStatus(StrEnum):
-    READY = "ready"
-
-    def __str__(self) -> str:
-        return str(self.value)
+def check_readiness_status(value: str) -> ReadinessStatus:
+    if value in READINESS_STATUS_VALUES:
+        return value
+    raise TypeError(f"Unexpected value {value!r}. Expected one of {READINESS_STATUS_VALUES!r}")

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
-from ..models.outcome import Outcome
-from ..models.set_entry_result_status import SetEntryResultStatus
+from ..models.outcome import Outcome, check_outcome
+from ..models.set_entry_result_status import SetEntryResultStatus, check_set_entry_result_status
 
 T = TypeVar("T", bound="SetEntryResult")
 
@@ -35,9 +35,9 @@ class SetEntryResult:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        status = self.status.value
+        status: str = self.status
 
-        outcome = self.outcome.value
+        outcome: str = self.outcome
 
         key = self.key
 
@@ -68,9 +68,9 @@ class SetEntryResult:
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         d = dict(src_dict)
-        status = SetEntryResultStatus(d.pop("status"))
+        status = check_set_entry_result_status(d.pop("status"))
 
-        outcome = Outcome(d.pop("outcome"))
+        outcome = check_outcome(d.pop("outcome"))
 
         key = d.pop("key")
 

@@ -1,8 +1,13 @@
-from enum import StrEnum
+from typing import Literal
+
+SetEntryResultStatus = Literal["success"]
+
+SET_ENTRY_RESULT_STATUS_VALUES: set[SetEntryResultStatus] = {
+    "success",
+}
 
 
-class SetEntryResultStatus(StrEnum):
-    SUCCESS = "success"
-
-    def __str__(self) -> str:
-        return str(self.value)
+def check_set_entry_result_status(value: str) -> SetEntryResultStatus:
+    if value in SET_ENTRY_RESULT_STATUS_VALUES:
+        return value
+    raise TypeError(f"Unexpected value {value!r}. Expected one of {SET_ENTRY_RESULT_STATUS_VALUES!r}")

@@ -1,0 +1,541 @@
+"""The machinery that all registries share: a class is the registry, its keywords choose where artifacts live."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
+
+from registry import settings
+from registry.errors import CoercionError, DuplicateKeyError, RegistryError, ValidationError
+from registry.names import check_namespace
+from registry.origin import origin_of
+from registry.storage.base import PRESENT, Claim, MappingStorage, Storage, View
+from registry.storage.local import ThreadSafeLocalStorage
+from registry.suggest import did_you_mean
+
+A = TypeVar("A")
+"""What a registry holds."""
+T = TypeVar("T")
+
+_MISSING: Any = object()
+_NOTHING: View[Any, Any] = View({})
+"""The view of a registry whose look-ups have to ask a server."""
+
+
+class _Own(NamedTuple):
+    """What this process itself stored under a key: only that may be redefined."""
+
+    version: Any
+    module: str | None
+    qualname: str | None
+
+
+class RegistryMeta(type):
+    """Makes a registry class behave like the mapping it is; always truthy, also when empty."""
+
+    _repository: Storage[Any, Any] | None
+
+    def __getitem__(cls, key: Any) -> Any:
+        if cls._repository is None:  # a base class: FunctionalRegistry[[int], float]
+            return cast(Any, cls).__class_getitem__(key)
+        return cast(Any, cls).get_artifact(key)
+
+    def __contains__(cls, key: object) -> bool:
+        return cast(bool, cast(Any, cls).has_identifier(key))
+
+    def __iter__(cls) -> Iterator[Any]:
+        return cast(Iterator[Any], cast(Any, cls).iter_identifiers())
+
+    def __len__(cls) -> int:
+        return cast(int, cast(Any, cls)._len_mapping())
+
+    def __bool__(cls) -> bool:
+        return True
+
+    def __repr__(cls) -> str:
+        if cls._repository is None:
+            return super().__repr__()
+        where = cls._repository.location or f"{len(cls._repository)} artifacts"
+        return f"<registry {cls.__module__}.{cls.__qualname__}: {where}>"
+
+
+class Registry(Generic[A], metaclass=RegistryMeta):
+    """Base of all registries. Subclass `FunctionalRegistry`, `TypeRegistry` or `SchemeRegistry`, not this.
+
+    Each subclass is a registry of its own, with storage of its own. Class keywords:
+
+    Args:
+        logic_namespace: share the artifacts with other processes, under this namespace of a registry server.
+        server: that server's URL; ``REGISTRY_SERVER_URL`` or host and port of the environment unless given.
+        storage: any `MutableMapping` to keep the artifacts in.
+        strict: refuse callables that cannot be called as the registry's type parameters declare.
+        abstract: refuse classes that do not inherit the registry's type parameter.
+        on_duplicate: ``error``, ``replace`` or ``keep`` when another artifact has the name;
+            ``REGISTRY_ON_DUPLICATE`` or ``error`` unless given.
+        trust: what a shared registry may decode: ``json``, ``refs``, ``signed`` (default) or ``unsafe``.
+        trusted_modules: modules into which unsigned references are followed.
+
+    Raises:
+        NamespaceError: ``logic_namespace`` is not a namespace. Nothing is contacted.
+    """
+
+    _repository: ClassVar[Storage[Any, Any] | None] = None
+    _view: ClassVar[View[Any, Any]] = _NOTHING
+    _own: ClassVar[dict[Any, _Own]] = {}
+    _strict: ClassVar[bool] = False
+    _abstract: ClassVar[bool] = False
+    _on_duplicate: ClassVar[str | None] = None
+    _is_base: ClassVar[bool] = True
+
+    def __init_subclass__(
+        cls,
+        *,
+        logic_namespace: str | None = None,
+        server: str | None = None,
+        storage: MutableMapping[Any, Any] | None = None,
+        strict: bool | None = None,
+        abstract: bool | None = None,
+        on_duplicate: str | None = None,
+        trust: Any = "signed",
+        trusted_modules: Iterable[str] = (),
+        base: bool = False,
+        **keywords: Any,
+    ) -> None:
+        super().__init_subclass__(**keywords)
+        if strict is not None:
+            cls._strict = strict
+        if abstract is not None:
+            cls._abstract = abstract
+        if on_duplicate is not None:
+            cls._on_duplicate = _checked_policy(on_duplicate)
+        cls._own = {}
+        if base:
+            return
+        if storage is not None and logic_namespace is not None:
+            raise ValidationError(
+                f"{cls.__name__} cannot have both storage= and logic_namespace=", suggestions=["give one of them"]
+            )
+        cls._repository = _storage_for(cls, logic_namespace, server, storage, trust, trusted_modules)
+        cls._view = cls._repository.view or View(_NOTHING.table)
+
+    # ---- register
+
+    @classmethod
+    def _register(cls, key: Any, artifact: Any) -> None:
+        """Store ``artifact`` under ``key`` if the name is free, or the duplicate policy says so."""
+        cls.validate_artifact(artifact)
+        cls._settle(key, artifact, cls._storage().claim(_hashable(key), artifact))
+
+    @classmethod
+    def _settle(cls, key: Any, artifact: Any, claim: Claim) -> None:
+        """Do what is to be done after a create: nothing, replace, or raise."""
+        if not (claim.won or claim.same):
+            policy = cls._on_duplicate or settings.on_duplicate()
+            if policy == "keep":
+                return
+            if policy == "replace":
+                claim = cls._storage().replace(key, artifact, PRESENT)
+            elif cls._is_redefinition(key, artifact, claim):
+                claim = cls._storage().replace(key, artifact, claim.version)
+            if not (claim.won or claim.same):
+                raise cls._duplicate(key, artifact, claim)
+        cls._own[key] = _Own(claim.version, *_name_parts(artifact))
+
+    @classmethod
+    def _is_redefinition(cls, key: Any, artifact: Any, claim: Claim) -> bool:
+        """Whether this process itself put there what stands there, under the same module and name.
+
+        A notebook cell run again, or a reloaded module; a conditional replace makes sure that nobody else came
+        in between.
+        """
+        own = cls._own.get(key)
+        if own is None or not _is_version(own.version, claim.version):
+            return False
+        module, qualname = _name_parts(artifact)
+        return qualname is not None and (module, qualname) == (own.module, own.qualname)
+
+    @classmethod
+    def _duplicate(cls, key: Any, artifact: Any, claim: Claim) -> DuplicateKeyError:
+        offered = str(origin_of(artifact))
+        return DuplicateKeyError(
+            f"{cls._shown()} already has {key!r}, registered from {claim.owner}; offered now from {offered}",
+            suggestions=[
+                "pick another name for one of them",
+                f"replace it: {cls.__name__}.update_artifact({key!r}, ...) or on_duplicate='replace'",
+            ],
+            context={"key": key, "owner": claim.owner, "offered": offered, "registry": cls.__name__},
+        )
+
+    @classmethod
+    def safe_register_batch(cls, mapping: Mapping[Any, A], *, skip_invalid: bool = True) -> dict[str, Any]:
+        """Register many artifacts, on a shared registry in one request for each 1,000 of them.
+
+        Args:
+            mapping: artifacts by name.
+            skip_invalid: register the others where one cannot be; otherwise raise the first error, and where it
+                is one that can be told beforehand, register none.
+
+        Returns:
+            ``{"successful": [names], "failed": [names], "errors": [{"key", "error", "suggestions"}], "total": n}``
+        """
+        errors: dict[Any, ValidationError] = {}
+        valid: dict[Any, A] = {}
+        for key, artifact in mapping.items():
+            try:
+                cls._check_storable(key, artifact)
+                valid[key] = artifact
+            except ValidationError as error:
+                if not skip_invalid:
+                    raise
+                errors[key] = error
+        for key, claim in cls._storage().claim_many(valid).items():
+            try:
+                cls._settle(key, valid[key], claim)
+            except ValidationError as error:
+                if not skip_invalid:
+                    raise
+                errors[key] = error
+        return _report(mapping, errors)
+
+    @classmethod
+    def _check_storable(cls, key: Any, artifact: A) -> None:
+        cls.validate_artifact(artifact)
+        cls._storage().check_storable(_hashable(key), artifact)
+
+    # ---- look up
+
+    @classmethod
+    def get_artifact(cls, key: Any, default: Any = _MISSING) -> A:
+        """The artifact registered under ``key``, or ``default`` where one is given and there is none.
+
+        On a shared registry this is one request, also for a miss.
+
+        Raises:
+            RegistryError: no such name; ``suggestions`` has near ones.
+            UntrustedError: it may not be decoded here; no default hides that.
+            RemoteError: the server gave no usable answer; no default hides that.
+        """
+        try:
+            return cls._view.table[key]  # type: ignore[no-any-return]
+        except (KeyError, TypeError):
+            pass
+        return cls._miss(key, default)
+
+    @classmethod
+    def _miss(cls, key: Any, default: Any) -> Any:
+        """A look-up that the view could not answer."""
+        repository = cls._storage()
+        _hashable(key)
+        if default is not _MISSING:
+            return repository.get(key, default)
+        try:
+            return repository[key]
+        except RegistryError as error:
+            near = error.suggestions
+        except KeyError:  # a user's own mapping
+            near = repository.near_names(key)
+        raise cls._not_found(key, near)
+
+    @classmethod
+    def _not_found(cls, key: Any, near: list[str]) -> RegistryError:
+        context = {"key": key, "registry": cls.__name__}
+        if cls._storage().location:
+            context["location"] = cls._storage().location
+        return RegistryError(
+            f"Key not found: {key!r} in {cls._shown()}.{did_you_mean(near)}", suggestions=near, context=context
+        )
+
+    @classmethod
+    def has_identifier(cls, key: Any) -> bool:
+        """Whether an artifact is registered under ``key``."""
+        return _hashable(key) in cls._storage()
+
+    @classmethod
+    def has_artifact(cls, artifact: A) -> bool:
+        """Whether this artifact, by identity, is registered under any name."""
+        return bool(cls._storage().keys_of(artifact))
+
+    @classmethod
+    def iter_identifiers(cls) -> Iterator[Any]:
+        """The names, in the order of their registration; a snapshot, no artifact is decoded."""
+        return iter(cls._storage())
+
+    @classmethod
+    def items(cls) -> Iterator[tuple[Any, A]]:
+        """Names and artifacts, in the order of registration."""
+        return iter(cls._storage().items())
+
+    # ---- change
+
+    @classmethod
+    def update_artifact(cls, key: Any, artifact: A) -> A:
+        """Put ``artifact`` in the place of the one registered under ``key``; returns it.
+
+        Raises:
+            RegistryError: nothing is registered under ``key``.
+        """
+        cls.validate_artifact(artifact)
+        claim = cls._storage().replace(_hashable(key), artifact, PRESENT)
+        if not claim.won:
+            raise cls._not_found(key, cls._storage().near_names(key))
+        cls._own[key] = _Own(claim.version, *_name_parts(artifact))
+        return artifact
+
+    @classmethod
+    def unregister_identifier(cls, key: Any) -> None:
+        """Remove the artifact registered under ``key``.
+
+        Raises:
+            RegistryError: there is none.
+        """
+        try:
+            del cls._storage()[_hashable(key)]
+        except KeyError:
+            raise cls._not_found(key, cls._storage().near_names(key)) from None
+        cls._own.pop(key, None)
+
+    @classmethod
+    def unregister_artifact(cls, artifact: A) -> None:
+        """Remove this artifact, by identity, from every name it is registered under.
+
+        Raises:
+            RegistryError: it is registered under none.
+        """
+        keys = cls._storage().keys_of(artifact)
+        if not keys:
+            raise RegistryError(
+                f"{origin_of(artifact)} is not registered in {cls._shown()}", context={"registry": cls.__name__}
+            )
+        for key in keys:
+            cls._storage().pop(key, None)
+            cls._own.pop(key, None)
+
+    @classmethod
+    def clear_artifacts(cls) -> None:
+        """Remove all artifacts; of a shared registry, all of the namespace."""
+        cls._storage().clear()
+        cls._own.clear()
+
+    @classmethod
+    @contextmanager
+    def overriding(cls, artifacts: Mapping[Any, A] | None = None, /, **named: A) -> Iterator[None]:
+        """Within the block, look-ups of this process find these artifacts; then everything is as it was.
+
+        For tests: nothing is registered, and other processes of a shared registry see nothing of it.
+        """
+        stand_ins = {**(artifacts or {}), **named}
+        for artifact in stand_ins.values():
+            cls.validate_artifact(artifact)
+        view = cls._view
+        cls._view = View(_Overlay(stand_ins, view))
+        try:
+            yield
+        finally:
+            cls._view = view
+
+    # ---- validate
+
+    @classmethod
+    def validate_artifact(cls, artifact: Any) -> A:
+        """``artifact`` itself, if this registry can hold it.
+
+        Raises:
+            CoercionError: it is not of the kind this registry holds.
+            ConformanceError, InheritanceError: it is not what the type parameters declare.
+        """
+        raise CoercionError(f"{cls.__name__} holds nothing: subclass one of the registries")
+
+    @classmethod
+    def batch_validate(cls, mapping: Mapping[Any, Any]) -> dict[str, Any]:
+        """What `safe_register_batch` would say of each artifact itself; nothing is registered or asked."""
+        errors: dict[Any, ValidationError] = {}
+        for key, artifact in mapping.items():
+            try:
+                cls._check_storable(key, artifact)
+            except ValidationError as error:
+                errors[key] = error
+        return _report(mapping, errors)
+
+    @classmethod
+    def validate_registry_state(cls) -> dict[str, Any]:
+        """Look at every registered artifact: can it be read here, and may this registry hold it?
+
+        Returns:
+            As `safe_register_batch`; an artifact that cannot be read does not hide the others.
+        """
+        errors: dict[Any, ValidationError] = {}
+        names = dict.fromkeys(cls.iter_identifiers())
+        for key in names:
+            try:
+                cls.validate_artifact(cls.get_artifact(key))
+            except RegistryError:
+                continue  # removed since it was listed
+            except ValidationError as error:
+                errors[key] = error
+        return _report(names, errors)
+
+    # ---- the mapping beneath
+
+    @classmethod
+    def _get_artifact(cls, key: Any) -> A:
+        return cls.get_artifact(key)
+
+    @classmethod
+    def _len_mapping(cls) -> int:
+        return len(cls._storage())
+
+    @classmethod
+    def _iter_mapping(cls) -> Iterator[Any]:
+        return cls.iter_identifiers()
+
+    @classmethod
+    def _storage(cls) -> Storage[Any, A]:
+        if cls._repository is None:
+            raise ValidationError(
+                f"{cls.__name__} is a base, not a registry",
+                suggestions=[f"class MyRegistry({cls.__name__}): ..."],
+                context={"class": cls.__name__},
+            )
+        return cls._repository
+
+    @classmethod
+    def _shown(cls) -> str:
+        location = cls._storage().location
+        return f"{cls.__name__} ({location})" if location else cls.__name__
+
+
+class NamedRegistry(Registry[A], base=True):
+    """A registry whose artifacts mostly have a name of their own: `register_artifact` and its decorator forms."""
+
+    @classmethod
+    def register_artifact(cls, name_or_artifact: Any, artifact: Any = _MISSING, /) -> Any:
+        """Register an artifact, under its own name or under the one given; returns it unchanged.
+
+        ``R.register_artifact(f)``, ``R.register_artifact("name", f)``, and as a decorator with or without a name.
+        Registering the same artifact again does nothing. On a shared registry this is one atomic request.
+
+        Raises:
+            DuplicateKeyError: another artifact has the name; both origins are in the message.
+            CoercionError, ConformanceError, InheritanceError: this registry cannot hold it.
+            SerializationError: it cannot travel to other processes.
+            RemoteError: the server gave no usable answer.
+        """
+        if artifact is not _MISSING:
+            cls._register(name_or_artifact, artifact)
+            return artifact
+        if isinstance(name_or_artifact, str):
+            return lambda decorated: cls.register_artifact(name_or_artifact, decorated)
+        cls._register(own_name(name_or_artifact, cls.__name__), name_or_artifact)
+        return name_or_artifact
+
+
+def own_name(artifact: object, registry: str) -> str:
+    """The name under which an artifact is registered if none is given: its ``__name__``.
+
+    Raises:
+        CoercionError: it has none that anyone could ask for.
+    """
+    name = getattr(artifact, "__name__", None)
+    if isinstance(name, str) and name != "<lambda>":
+        return name
+    raise CoercionError(
+        f"{type(artifact).__name__} has no name of its own to be registered under",
+        suggestions=[f"{registry}.register_artifact('name', artifact)"],
+        context={"type": type(artifact).__name__},
+    )
+
+
+class _Overlay(Mapping[Any, Any]):
+    """Stand-ins in front of a view, for `Registry.overriding`."""
+
+    def __init__(self, stand_ins: Mapping[Any, Any], view: View[Any, Any]) -> None:
+        self._stand_ins = stand_ins
+        self._view = view
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._stand_ins[key] if key in self._stand_ins else self._view.table[key]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter({**self._view.table, **self._stand_ins})
+
+    def __len__(self) -> int:
+        return len({**self._view.table, **self._stand_ins})
+
+
+def _storage_for(
+    cls: type[Registry[Any]],
+    namespace: str | None,
+    server: str | None,
+    storage: MutableMapping[Any, Any] | None,
+    trust: Any,
+    trusted_modules: Iterable[str],
+) -> Storage[Any, Any]:
+    if isinstance(storage, Storage):
+        return storage
+    if storage is not None:
+        return MappingStorage(storage)
+    if namespace is None:
+        return ThreadSafeLocalStorage()
+    check_namespace(namespace)
+    from registry.storage.remote import RemoteStorageProxy
+
+    return RemoteStorageProxy(
+        namespace,
+        url=server,
+        trust=trust,
+        trusted_modules=trusted_modules,
+        home_package=cls.__module__.partition(".")[0],
+    )
+
+
+def _checked_policy(policy: str) -> str:
+    if policy not in settings.DUPLICATE_POLICIES:
+        raise ValidationError(
+            f"on_duplicate is {policy!r}", suggestions=list(settings.DUPLICATE_POLICIES), context={"given": policy}
+        )
+    return policy
+
+
+def _hashable(key: T) -> T:
+    try:
+        hash(key)
+    except TypeError:
+        raise CoercionError(
+            f"A {type(key).__name__} cannot be a key", suggestions=["use a text"], context={"type": type(key).__name__}
+        ) from None
+    return key
+
+
+def _name_parts(artifact: object) -> tuple[str | None, str | None]:
+    return getattr(artifact, "__module__", None), getattr(artifact, "__qualname__", None)
+
+
+def _is_version(own: Any, current: Any) -> bool:
+    """Versions are etags of a server, or the stored objects themselves."""
+    return own is current or (isinstance(own, str) and own == current)
+
+
+def _report(mapping: Iterable[Any], errors: Mapping[Any, ValidationError]) -> dict[str, Any]:
+    keys = list(mapping)
+    return {
+        "successful": [key for key in keys if key not in errors],
+        "failed": [key for key in keys if key in errors],
+        "errors": [
+            {"key": key, "error": error.message, "suggestions": error.suggestions} for key, error in errors.items()
+        ],
+        "total": len(keys),
+    }
+
+
+
+
+def type_arguments(cls: type, base: type) -> tuple[Any, ...]:
+    """The type parameters that ``cls`` gives to ``base``, as in ``class R(base[X])``; empty where it gives none."""
+    for ancestor in cls.__mro__:
+        for generic in ancestor.__dict__.get("__orig_bases__", ()):
+            if getattr(generic, "__origin__", None) is base:
+                return cast("tuple[Any, ...]", generic.__args__)
+    return ()
+
+

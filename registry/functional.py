@@ -1,0 +1,34 @@
+"""A registry of callables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+from registry.base import NamedRegistry, type_arguments
+from registry.errors import CoercionError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class FunctionalRegistry(NamedRegistry[Callable[P, R]], base=True):
+    """A registry of callables: functions, and whatever else can be called.
+
+    ``FunctionalRegistry[[int, str], float]`` declares what they are called with and what they return; with
+    ``strict=True`` a callable that does not conform is refused.
+    """
+
+    @classmethod
+    def validate_artifact(cls, artifact: Any) -> Callable[P, R]:
+        if not callable(artifact):
+            raise CoercionError(
+                f"{cls.__name__} holds callables, and {type(artifact).__name__} is none",
+                suggestions=["register the function itself, not what it returns", "use a SchemeRegistry for configs"],
+                context={"type": type(artifact).__name__, "registry": cls.__name__},
+            )
+        if cls._strict and (declared := type_arguments(cls, FunctionalRegistry)):
+            from registry.conformity import check_signature
+
+            check_signature(artifact, declared)
+        return artifact

@@ -1,0 +1,101 @@
+"""A registry of configs: JSON values, and callables whose parameters make a config's scheme."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from registry.base import NamedRegistry
+from registry.errors import CoercionError, SerializationError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+
+class SchemeRegistry(NamedRegistry[Any], base=True):
+    """A registry of schemes and configs.
+
+    Holds functions, classes and pydantic models, whose parameters are the *scheme* that a config must fit, and
+    plain JSON values: named configs. A config is data: nothing in it is imported, and only what is registered
+    is ever called.
+    """
+
+    @classmethod
+    def validate_artifact(cls, artifact: Any) -> Any:
+        if callable(artifact):
+            return artifact
+        from registry.envelope.json_codec import encode_exactly
+
+        if encode_exactly(artifact) is None:
+            raise CoercionError(
+                f"{cls.__name__} holds callables and JSON values, and {type(artifact).__name__} is neither",
+                suggestions=["use dicts with text keys, lists, texts, finite numbers, booleans and None"],
+                context={"type": type(artifact).__name__, "registry": cls.__name__},
+            )
+        return artifact
+
+    @classmethod
+    def get_model(cls, name: str) -> type[BaseModel]:
+        """The scheme of the callable registered under ``name``, as a pydantic model.
+
+        A pydantic model is its own scheme; another class' is that of its constructor. Parameters without an
+        annotation take any value; unknown fields are refused unless the callable takes ``**kwargs``.
+
+        Raises:
+            RegistryError: no such name.
+            CoercionError: a JSON value is registered there, which has no parameters.
+        """
+        from registry.schemes import model_of
+
+        artifact = cls.get_artifact(name)
+        if not callable(artifact):
+            raise CoercionError(
+                f"{name!r} in {cls.__name__} is a config, not a callable with a scheme",
+                suggestions=[f"read it with {cls.__name__}.get_artifact({name!r})"],
+                context={"key": name, "registry": cls.__name__},
+            )
+        return model_of(name, artifact)
+
+    @classmethod
+    def json_schema(cls, name: str) -> dict[str, Any]:
+        """The JSON Schema (draft 2020-12) of the scheme registered under ``name``."""
+        try:
+            return cls.get_model(name).model_json_schema()
+        except ValueError as error:
+            raise SerializationError(
+                f"The scheme of {name!r} has a type that JSON Schema cannot describe: {error}",
+                suggestions=["annotate the parameter with a JSON type or a pydantic model"],
+                context={"key": name},
+            ) from error
+
+    @classmethod
+    def build_config(cls, name: str, config: Mapping[str, Any] | None = None, /, **fields: Any) -> BaseModel:
+        """A config for the callable registered under ``name``: checked, converted, defaults filled in.
+
+        Args:
+            name: of the callable.
+            config: the fields, or the name's own where given as keywords; keywords win.
+
+        Raises:
+            ConformanceError: a field is missing, unknown or of the wrong type; ``context["errors"]`` has each
+                with its path.
+        """
+        from registry.schemes import validated
+
+        return validated(name, cls.get_model(name), {**(config or {}), **fields})
+
+    @classmethod
+    def execute(cls, name: str, config: Mapping[str, Any] | BaseModel | None = None, /, **fields: Any) -> Any:
+        """Call what is registered under ``name`` with a config that fits its scheme; returns what it returns.
+
+        What the callable itself raises comes out as it is.
+
+        Raises:
+            ConformanceError: as `build_config`. Nothing was called.
+        """
+        from registry.schemes import call_with
+
+        given = config if isinstance(config, Mapping) or config is None else dict(config)
+        return call_with(cls.get_artifact(name), cls.build_config(name, given, **fields))
+
+

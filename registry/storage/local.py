@@ -1,0 +1,136 @@
+"""Storage in this process: a dictionary that readers never wait for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from threading import RLock
+from typing import Any, TypeVar
+
+from registry.errors import RegistryError
+from registry.storage.base import PRESENT, Claim, Storage, View, as_items, taken_by
+from registry.suggest import did_you_mean, near_names
+
+K = TypeVar("K")
+V = TypeVar("V")
+_MISSING: Any = object()
+
+
+class ThreadSafeLocalStorage(Storage[K, V]):
+    """Artifacts of this process, by any hashable key; gone when it exits.
+
+    Reads take no lock and see each write wholly or not at all: `update` and `clear` build a new table and put it
+    in the old one's place. Writes exclude each other, under a lock that the same thread may take again. Values
+    are kept as references: what is read is the very object that was stored.
+    """
+
+    def __init__(self, items: Mapping[K, V] | Iterable[tuple[K, V]] = ()) -> None:
+        self._lock = RLock()
+        self._table: dict[K, V] = dict(items)
+        self._view: View[K, V] = View(self._table)
+
+    @property
+    def location(self) -> str:
+        return ""
+
+    @property
+    def view(self) -> View[K, V]:
+        return self._view
+
+    def lock(self) -> AbstractContextManager[Any]:
+        """Holds off writers, not readers, while it is entered; reentrant."""
+        return self._lock
+
+    def __getitem__(self, key: K) -> V:
+        try:
+            return self._table[key]
+        except KeyError:
+            pass
+        near = self.near_names(key)
+        raise RegistryError(
+            f"Key not found: {key!r}.{did_you_mean(near)}", suggestions=near, context={"key": key}
+        )
+
+    def __setitem__(self, key: K, value: V) -> None:
+        with self._lock:
+            self._table[key] = value
+
+    def __delitem__(self, key: K) -> None:
+        with self._lock:
+            self[key]  # raises with near names
+            del self._table[key]
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(list(self._table))
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._table
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self._table)} entries)"
+
+    def get(self, key: K, default: Any = None) -> Any:
+        return self._table.get(key, default)
+
+    def pop(self, key: K, default: Any = _MISSING) -> Any:
+        with self._lock:
+            if default is not _MISSING:
+                return self._table.pop(key, default)
+            value = self[key]
+            del self._table[key]
+            return value
+
+    def popitem(self) -> tuple[K, V]:
+        """Remove and return the newest pair; `KeyError` where there is none."""
+        with self._lock:
+            return self._table.popitem()
+
+    def setdefault(self, key: K, default: Any = None) -> Any:
+        with self._lock:
+            return self._table.setdefault(key, default)
+
+    def update(self, other: Any = (), /, **keywords: Any) -> None:
+        items = as_items(other, keywords)
+        with self._lock:
+            self._swap({**self._table, **items})
+
+    def clear(self) -> None:
+        with self._lock:
+            self._swap({})
+
+    def claim(self, key: K, value: V) -> Claim:
+        with self._lock:
+            current = self._table.setdefault(key, value)
+        return Claim(True, value) if current is value else taken_by(current, value)
+
+    def replace(self, key: K, value: V, version: Any) -> Claim:
+        with self._lock:
+            current = self._table.get(key, _MISSING)
+            if current is not _MISSING and (version is PRESENT or current is version):
+                self._table[key] = value
+                return Claim(True, value)
+        return Claim(False, None) if current is _MISSING else taken_by(current, value)
+
+    def claim_many(self, items: Mapping[K, V]) -> dict[K, Claim]:
+        with self._lock:
+            free = {key: value for key, value in items.items() if key not in self._table}
+            taken = {key: self._table[key] for key in items if key not in free}
+            self._swap({**self._table, **free})
+        won = {key: Claim(True, value) for key, value in free.items()}
+        return {key: won.get(key) or taken_by(taken[key], value) for key, value in items.items()}
+
+    def near_names(self, key: object) -> list[str]:
+        return near_names(key, list(self._table)) if isinstance(key, str) else []
+
+    def _swap(self, table: dict[K, V]) -> None:
+        self._table = table
+        self._view.table = table
+
+    def __getstate__(self) -> dict[K, V]:
+        return dict(self._table)
+
+    def __setstate__(self, items: dict[K, V]) -> None:
+        self.__init__(items)  # type: ignore[misc]

@@ -1,0 +1,492 @@
+"""A namespace on a registry server, as a mapping: the generated client with the library's promises around it."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from http import HTTPStatus
+from threading import Lock
+from typing import Any, NamedTuple, TypeVar, cast
+
+import httpx
+
+from registry import settings
+from registry.envelope.codec import EnvelopeCodec, may_be_shared
+from registry.envelope.form import Envelope
+from registry.envelope.trust import Trust, TrustPolicy
+from registry.errors import PreconditionFailedError, RegistryError, ValidationError
+from registry.identity import identity_of
+from registry.names import check_key, check_namespace
+from registry.origin import origin_of
+from registry.storage.base import PRESENT, Claim, Storage, as_items
+from registry.storage.http import RegistryHttpClient
+from registry.storage.problems import outside_contract, raise_problem
+from registry_client import Client
+from registry_client.api.batch import batch_set
+from registry_client.api.entries import contains_entry, count_entries, delete_entry, get_entry, list_items, list_keys, set_entry
+from registry_client.api.namespaces import clear_namespace
+from registry_client.errors import UnexpectedStatus
+from registry_client.models import (
+    BatchSetEntry,
+    BatchSetRequest,
+    BatchSetResult,
+    EntryAnswer,
+    KeyEnvelope,
+    Problem,
+    SetEntryRequest,
+    SetEntryResult,
+)
+from registry_client.models import Envelope as WireEnvelope
+from registry_client.types import UNSET, Response
+
+V = TypeVar("V")
+T = TypeVar("T")
+_MISSING: Any = object()
+
+NEAR_NAMES = 3
+PAGE_ENTRIES = 1_000
+BATCH_ENTRIES = 1_000
+BATCH_BYTES = 8 * 1024 * 1024
+"""A batch is sent before its values pass this, so that it stays below the server's limit for a body."""
+
+_SHARED_VALUES = 1_024
+
+
+class Stored(NamedTuple):
+    """An entry as the server has it, its value not decoded.
+
+    Attributes:
+        key: its key.
+        envelope: its value as it travels; ``meta`` tells kind, module, origin.
+        revision: the number of its last change in the namespace.
+        etag: its version, for a conditional write.
+        digest: the envelope's digest, as the server says.
+        updated_at: RFC 3339 time of its last change.
+    """
+
+    key: str
+    envelope: Envelope
+    revision: int
+    etag: str
+    digest: str
+    updated_at: str
+
+
+class _Shared(NamedTuple):
+    etag: str
+    envelope: Envelope
+    value: Any
+
+
+class RemoteStorageProxy(Storage[str, V]):
+    """The entries of one namespace on a registry server.
+
+    A mapping whose every operation is one request, but for iteration (one for each 1,000 entries) and `update`
+    (one for each 1,000). Nothing connects before the first of them. Safe to use from several threads; after a
+    fork the child makes its own connections. Pickles by its settings, without the token.
+
+    A function or class is decoded once and revalidated on each read; JSON values are decoded afresh for each
+    reader, so that nobody changes another's.
+
+    Args:
+        namespace: dot-delimited letters and digits, ``research.losses``.
+        host: the server's name; ``REGISTRY_SERVER_HOST`` or ``localhost`` unless given.
+        port: its port; ``REGISTRY_SERVER_PORT`` or 8001 unless given.
+        timeout: seconds for a whole operation; ``REGISTRY_SERVER_TIMEOUT``, read at each call, or 5 unless given.
+        url: ``http://host:port`` in place of host and port; ``REGISTRY_SERVER_URL`` is asked before theirs.
+        token: bearer token; ``REGISTRY_SERVER_TOKEN`` unless given.
+        trust: what may be decoded: ``json``, ``refs``, ``signed`` or ``unsafe``; see ``docs/trust.md``.
+        trusted_modules: modules into which unsigned references are followed.
+        home_package: the package of whoever made this, trusted at ``refs``.
+
+    Raises:
+        NamespaceError: not a namespace.
+    """
+
+    def __init__(
+        self,
+        namespace: str,
+        host: str | None = None,
+        port: int | None = None,
+        timeout: float | None = None,
+        *,
+        url: str | None = None,
+        token: str | None = None,
+        trust: Trust | str = Trust.SIGNED,
+        trusted_modules: Iterable[str] = (),
+        home_package: str | None = None,
+    ) -> None:
+        self.namespace = check_namespace(namespace)
+        self._host = host
+        self._port = port
+        self._timeout = timeout
+        self._url = url
+        self._token = token
+        policy = TrustPolicy(trust, trusted_modules=trusted_modules, home_package=home_package)
+        self._codec = EnvelopeCodec(policy)
+        self._client_of_url: tuple[str, Client] | None = None
+        self._shared: OrderedDict[str, _Shared] = OrderedDict()
+        self._shared_lock = Lock()
+
+    # ---- where it is
+
+    @property
+    def url(self) -> str:
+        """The server's base URL, without a slash at the end."""
+        if self._url is not None:
+            return _checked_url(self._url)
+        if self._host is None and self._port is None and (url := settings.server_url()):
+            return _checked_url(url)
+        host = self._host if self._host is not None else settings.server_host()
+        port = self._port if self._port is not None else settings.server_port()
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    @property
+    def host(self) -> str:
+        """The server's name or address."""
+        return httpx.URL(self.url).host
+
+    @property
+    def port(self) -> int:
+        """The server's port."""
+        url = httpx.URL(self.url)
+        return url.port or (443 if url.scheme == "https" else 80)
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that an operation may take."""
+        return self._timeout if self._timeout is not None else settings.server_timeout()
+
+    @property
+    def location(self) -> str:
+        return f"{self.namespace} at {self.url}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.namespace!r}, url={self.url!r})"
+
+    def __reduce__(self) -> Any:
+        policy = self._codec.policy
+        options = {"trust": policy.level, "trusted_modules": policy.trusted_modules, "home_package": policy.home_package}
+        return _rebuild, (type(self), (self.namespace, self._host, self._port, self._timeout), self._url, options)
+
+    # ---- single entries
+
+    def __getitem__(self, key: str) -> V:
+        return self._read(key, suggest=NEAR_NAMES)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value, or ``default`` if there is none; whatever else goes wrong is raised."""
+        try:
+            return self._read(key, suggest=0)
+        except RegistryError:
+            return default
+
+    def entry(self, key: str) -> Stored:
+        """The entry as the server has it, its value not decoded."""
+        answer = cast(EntryAnswer, self._call(get_entry, key=check_key(key)))
+        return Stored(
+            key, _envelope_of(answer.value), answer.revision, answer.etag, answer.digest, str(answer.updated_at)
+        )
+
+    def __setitem__(self, key: str, value: V) -> None:
+        self._set(key, self._encode(key, value))
+
+    def __delitem__(self, key: str) -> None:
+        self._call(delete_entry, key=check_key(key))
+
+    def __contains__(self, key: object) -> bool:
+        return bool(self._call(contains_entry, key=check_key(key)).contains)
+
+    def __len__(self) -> int:
+        return int(self._call(count_entries).length)
+
+    def __bool__(self) -> bool:
+        return True  # asking whether there is a storage must not ask a server
+
+    def pop(self, key: str, default: Any = _MISSING) -> Any:
+        """Remove the entry and return its value; of racing callers exactly one gets it."""
+        while True:
+            try:
+                stored = self.entry(key)
+            except RegistryError:
+                if default is _MISSING:
+                    raise
+                return default
+            value = self._decode(key, stored.envelope)
+            try:
+                self._call(delete_entry, key=key, if_match=f'"{stored.etag}"')
+            except PreconditionFailedError:
+                continue  # somebody replaced it in between; what they wrote is what is popped
+            return value
+
+    def popitem(self) -> tuple[str, V]:
+        """Remove and return the newest pair; `KeyError` where there is none."""
+        while True:
+            keys = list(self)
+            if not keys:
+                raise RegistryError(f"{self.location} is empty", context={"namespace": self.namespace})
+            value = self.pop(keys[-1], _MISSING)
+            if value is not _MISSING:
+                return keys[-1], value
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """The value, after storing ``default`` where there is none."""
+        return default if self.claim(key, default).won else self[key]
+
+    def claim(self, key: str, value: V) -> Claim:
+        envelope = self._encode(key, value)
+        try:
+            result = self._set(key, envelope, if_none_match="*")
+        except PreconditionFailedError as failure:
+            return _lost(failure.context["current"], envelope)
+        return Claim(True, result.etag)
+
+    def replace(self, key: str, value: V, version: Any) -> Claim:
+        envelope = self._encode(key, value)
+        try:
+            result = self._set(key, envelope, if_match="*" if version is PRESENT else f'"{version}"')
+        except PreconditionFailedError as failure:
+            return _lost(failure.context["current"], envelope)
+        return Claim(True, result.etag)
+
+    # ---- many entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def names(self, prefix: str = "") -> list[str]:
+        """The keys that begin with ``prefix``, in creation order."""
+        return [key for page in self._pages(list_keys, prefix) for key in page.keys]
+
+    def entries(self, prefix: str = "") -> Iterator[Stored]:
+        """The entries that begin with ``prefix``, in creation order, no value decoded."""
+        for page in self._pages(list_items, prefix):
+            for entry in page.items:
+                yield Stored(
+                    entry.key, _envelope_of(entry.value), entry.revision, entry.etag, entry.digest, str(entry.updated_at)
+                )
+
+    def items(self) -> Any:
+        """The pairs, in creation order; one that may not be decoded raises when its turn comes."""
+        return _Items(self)
+
+    def values(self) -> Any:
+        return _Values(self)
+
+    def update(self, other: Any = (), /, **keywords: Any) -> None:
+        """Store all pairs, in their order, 1,000 a request; each request is one transaction."""
+        items = as_items(other, keywords)
+        envelopes = {check_key(key): self._encode(key, value) for key, value in items.items()}
+        for _ in self._batches(envelopes, absent=False):
+            pass
+
+    def claim_many(self, items: Mapping[str, V]) -> dict[str, Claim]:
+        envelopes = {check_key(key): self._encode(key, value) for key, value in items.items()}
+        claims: dict[str, Claim] = {}
+        for keys, result in self._batches(envelopes, absent=True):
+            for key, outcome in zip(keys, result.outcomes, strict=True):
+                if outcome.outcome == "refused":
+                    current = outcome.current.to_dict() if outcome.current else None
+                    claims[key] = _lost(current, envelopes[key])
+                else:
+                    claims[key] = Claim(True, outcome.etag)
+        return claims
+
+    def clear(self) -> None:
+        self._call(clear_namespace)
+
+    def check_storable(self, key: str, value: V) -> None:
+        self._encode(key, value)
+
+    def keys_of(self, value: V) -> list[str]:
+        # A signature is over the key too, so what is compared is the content and the identity alone.
+        offered = self._codec.encode(value, namespace=self.namespace, key="?", meta=_meta_of(value))
+        return [
+            stored.key
+            for stored in self.entries()
+            if _is_same(stored.digest, stored.envelope.meta or {}, offered)
+        ]
+
+    def near_names(self, key: object) -> list[str]:
+        try:
+            self._call(get_entry, key=check_key(key), suggest=NEAR_NAMES)
+        except RegistryError as error:
+            return error.suggestions
+        return []
+
+    # ---- the way to the server and back
+
+    def _read(self, key: str, *, suggest: int) -> Any:
+        check_key(key)
+        known = self._shared.get(key)
+        answer = self._call(
+            get_entry,
+            key=key,
+            suggest=suggest or UNSET,
+            if_none_match=f'"{known.etag}"' if known else UNSET,
+        )
+        if answer is None:  # 304: what we hold is what the server has
+            return cast(_Shared, known).value
+        envelope = _envelope_of(answer.value)
+        if known is not None and known.envelope == envelope:
+            value = known.value
+        else:
+            value = self._decode(key, envelope)
+        if may_be_shared(envelope):
+            self._share(key, _Shared(answer.etag, envelope, value))
+        return value
+
+    def _share(self, key: str, shared: _Shared) -> None:
+        with self._shared_lock:
+            self._shared[key] = shared
+            self._shared.move_to_end(key)
+            if len(self._shared) > _SHARED_VALUES:
+                self._shared.popitem(last=False)
+
+    def _decode(self, key: str, envelope: Envelope) -> Any:
+        return self._codec.decode(envelope, namespace=self.namespace, key=key)
+
+    def _encode(self, key: str, value: object) -> Envelope:
+        key = check_key(key)
+        return self._codec.encode(value, namespace=self.namespace, key=key, meta=_meta_of(value))
+
+    def _set(self, key: str, envelope: Envelope, **conditions: Any) -> SetEntryResult:
+        body = SetEntryRequest(key=_key_envelope(key), value=_wire(envelope))
+        return cast(SetEntryResult, self._call(set_entry, body=body, **conditions))
+
+    def _batches(
+        self, envelopes: Mapping[str, Envelope], *, absent: bool
+    ) -> Iterator[tuple[list[str], BatchSetResult]]:
+        expect = "absent" if absent else UNSET
+        for keys in _chunks(envelopes):
+            entries = [
+                BatchSetEntry(key=_key_envelope(key), value=_wire(envelopes[key]), expect=expect) for key in keys
+            ]
+            yield keys, cast(BatchSetResult, self._call(batch_set, body=BatchSetRequest(entries=entries)))
+
+    def _pages(self, operation: Any, prefix: str) -> Iterator[Any]:
+        page: Any = UNSET
+        while True:
+            listing = self._call(operation, prefix=prefix or UNSET, limit=PAGE_ENTRIES, page=page)
+            yield listing
+            page = listing.next_
+            if not page:
+                return
+
+    def _call(self, operation: Any, **arguments: Any) -> Any:
+        """The parsed answer of an operation of the generated client; None for 304."""
+        server = self.url
+        try:
+            response: Response[Any] = operation.sync_detailed(self.namespace, client=self._client(server), **arguments)
+        except UnexpectedStatus as error:
+            raise outside_contract(server, f"status {error.status_code}") from None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if isinstance(error, ValidationError):
+                raise  # ours; some of them are also builtins
+            raise outside_contract(server, f"an answer that is not as specified ({type(error).__name__})") from error
+        if isinstance(response.parsed, Problem):
+            raise_problem(response.parsed, server)
+        if response.parsed is None and response.status_code != HTTPStatus.NOT_MODIFIED:
+            raise outside_contract(server, f"status {response.status_code} without the body that goes with it")
+        return response.parsed
+
+    def _client(self, server: str) -> Client:
+        known = self._client_of_url
+        if known is not None and known[0] == server:
+            return known[1]
+        client = Client(base_url=server, raise_on_unexpected_status=True)
+        http = RegistryHttpClient(server, timeout=lambda: self.timeout, token=self._current_token)
+        client.set_httpx_client(cast(httpx.Client, http))
+        self._client_of_url = (server, client)
+        return client
+
+    def _current_token(self) -> str | None:
+        return self._token if self._token is not None else settings.server_token()
+
+
+class _Items:
+    """What `RemoteStorageProxy.items` gives: sized, and iterable as often as one likes."""
+
+    def __init__(self, storage: RemoteStorageProxy[Any]) -> None:
+        self._storage = storage
+
+    def __len__(self) -> int:
+        return len(self._storage)
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        for stored in self._storage.entries():
+            yield stored.key, self._storage._decode(stored.key, stored.envelope)
+
+
+class _Values(_Items):
+    def __iter__(self) -> Iterator[Any]:
+        for _, value in super().__iter__():
+            yield value
+
+
+def _rebuild(
+    kind: Callable[..., RemoteStorageProxy[Any]], settings_: tuple[Any, ...], url: str | None, options: dict[str, Any]
+) -> RemoteStorageProxy[Any]:
+    return kind(*settings_, url=url, **options)
+
+
+def _checked_url(url: str) -> str:
+    try:
+        parts = httpx.URL(url)
+    except (httpx.InvalidURL, TypeError):
+        parts = None
+    if parts is None or parts.scheme not in ("http", "https") or not parts.host:
+        raise ValidationError(
+            f"Not a server's address: {url!r}", suggestions=["http://localhost:8001"], context={"url": url}
+        )
+    return url.rstrip("/")
+
+
+def _meta_of(value: object) -> dict[str, str]:
+    """What tells readers and racing writers apart from the value: for code only, JSON speaks for itself."""
+    if not callable(value):
+        return {}
+    meta = {"origin": str(origin_of(value))}
+    identity = identity_of(value)
+    return meta if identity is None else {**meta, "identity": identity}
+
+
+def _key_envelope(key: str) -> KeyEnvelope:
+    return KeyEnvelope(type_="json", data=json.dumps(key, ensure_ascii=False), encoding="json")
+
+
+def _wire(envelope: Envelope) -> WireEnvelope:
+    return WireEnvelope.from_dict(envelope.to_dict())
+
+
+def _envelope_of(wire: WireEnvelope) -> Envelope:
+    return Envelope.from_dict(wire.to_dict())
+
+
+def _chunks(envelopes: Mapping[str, Envelope]) -> Iterator[list[str]]:
+    keys: list[str] = []
+    size = 0
+    for key, envelope in envelopes.items():
+        weight = len(envelope.data)
+        if keys and (len(keys) == BATCH_ENTRIES or size + weight > BATCH_BYTES):
+            yield keys
+            keys, size = [], 0
+        keys.append(key)
+        size += weight
+    if keys:
+        yield keys
+
+
+def _lost(current: dict[str, Any] | None, offered: Envelope) -> Claim:
+    """The claim that ``offered`` lost to the entry that the server tells of."""
+    if current is None:
+        return Claim(False, None)
+    meta = current.get("meta") or {}
+    owner = meta.get("origin") or "a JSON value"
+    return Claim(False, current["etag"], same=_is_same(current["digest"], meta, offered), owner=owner)
+
+
+def _is_same(digest: str, meta: Mapping[str, str], offered: Envelope) -> bool:
+    identity = (offered.meta or {}).get("identity")
+    return digest == offered.digest or (identity is not None and meta.get("identity") == identity)
