@@ -1,4 +1,4 @@
-"""The machinery that all registries share: a class is the registry, its keywords choose where artifacts live."""
+"""What all registries share: a class is the registry, its keywords choose where artifacts live."""
 
 from __future__ import annotations
 
@@ -114,7 +114,8 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             return
         if storage is not None and logic_namespace is not None:
             raise ValidationError(
-                f"{cls.__name__} cannot have both storage= and logic_namespace=", suggestions=["give one of them"]
+                f"{cls.__name__} cannot have both storage= and logic_namespace=",
+                suggestions=["give one of them"],
             )
         cls._repository = _storage_for(cls, logic_namespace, server, storage, trust, trusted_modules)
         cls._view = cls._repository.view or View(_NOTHING.table)
@@ -146,8 +147,8 @@ class Registry(Generic[A], metaclass=RegistryMeta):
     def _is_redefinition(cls, key: Any, artifact: Any, claim: Claim) -> bool:
         """Whether this process itself put there what stands there, under the same module and name.
 
-        A notebook cell run again, or a reloaded module; a conditional replace makes sure that nobody else came
-        in between.
+        A notebook cell run again, or a reloaded module; a conditional replace makes sure that nobody else
+        came in between.
         """
         own = cls._own.get(key)
         if own is None or not _is_version(own.version, claim.version):
@@ -173,11 +174,12 @@ class Registry(Generic[A], metaclass=RegistryMeta):
 
         Args:
             mapping: artifacts by name.
-            skip_invalid: register the others where one cannot be; otherwise raise the first error, and where it
-                is one that can be told beforehand, register none.
+            skip_invalid: register the others where one cannot be; otherwise raise the first error, and where
+                it is one that can be told beforehand, register none.
 
         Returns:
-            ``{"successful": [names], "failed": [names], "errors": [{"key", "error", "suggestions"}], "total": n}``
+            ``{"successful": [names], "failed": [names], "errors": [{"key", "error", "suggestions"}],
+            "total": n}``
         """
         errors: dict[Any, ValidationError] = {}
         valid: dict[Any, A] = {}
@@ -223,17 +225,18 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         return cls._miss(key, default)
 
     @classmethod
-    def _miss(cls, key: Any, default: Any) -> Any:
+    def _miss(cls, key: Any, default: Any) -> A:
         """A look-up that the view could not answer."""
         repository = cls._storage()
         _hashable(key)
         if default is not _MISSING:
-            return repository.get(key, default)
+            found: A = repository.get(key, default)
+            return found
         try:
             return repository[key]
         except RegistryError as error:
             near = error.suggestions
-        except KeyError:  # a user's own mapping
+        except KeyError:  # of a user's own mapping
             near = repository.near_names(key)
         raise cls._not_found(key, near)
 
@@ -243,7 +246,9 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         if cls._storage().location:
             context["location"] = cls._storage().location
         return RegistryError(
-            f"Key not found: {key!r} in {cls._shown()}.{did_you_mean(near)}", suggestions=near, context=context
+            f"Key not found: {key!r} in {cls._shown()}.{did_you_mean(near)}",
+            suggestions=near,
+            context=context,
         )
 
     @classmethod
@@ -305,7 +310,8 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         keys = cls._storage().keys_of(artifact)
         if not keys:
             raise RegistryError(
-                f"{origin_of(artifact)} is not registered in {cls._shown()}", context={"registry": cls.__name__}
+                f"{origin_of(artifact)} is not registered in {cls._shown()}",
+                context={"registry": cls.__name__},
             )
         for key in keys:
             cls._storage().pop(key, None)
@@ -406,14 +412,15 @@ class Registry(Generic[A], metaclass=RegistryMeta):
 
 
 class NamedRegistry(Registry[A], base=True):
-    """A registry whose artifacts mostly have a name of their own: `register_artifact` and its decorator forms."""
+    """A registry whose artifacts mostly have a name of their own: `register_artifact` and its forms."""
 
     @classmethod
     def register_artifact(cls, name_or_artifact: Any, artifact: Any = _MISSING, /) -> Any:
         """Register an artifact, under its own name or under the one given; returns it unchanged.
 
-        ``R.register_artifact(f)``, ``R.register_artifact("name", f)``, and as a decorator with or without a name.
-        Registering the same artifact again does nothing. On a shared registry this is one atomic request.
+        ``R.register_artifact(f)``, ``R.register_artifact("name", f)``, and as a decorator with or without a
+        name. Registering the same artifact again does nothing. On a shared registry this is one atomic
+        request.
 
         Raises:
             DuplicateKeyError: another artifact has the name; both origins are in the message.
@@ -492,7 +499,9 @@ def _storage_for(
 def _checked_policy(policy: str) -> str:
     if policy not in settings.DUPLICATE_POLICIES:
         raise ValidationError(
-            f"on_duplicate is {policy!r}", suggestions=list(settings.DUPLICATE_POLICIES), context={"given": policy}
+            f"on_duplicate is {policy!r}",
+            suggestions=list(settings.DUPLICATE_POLICIES),
+            context={"given": policy},
         )
     return policy
 
@@ -502,7 +511,9 @@ def _hashable(key: T) -> T:
         hash(key)
     except TypeError:
         raise CoercionError(
-            f"A {type(key).__name__} cannot be a key", suggestions=["use a text"], context={"type": type(key).__name__}
+            f"A {type(key).__name__} cannot be a key",
+            suggestions=["use a text"],
+            context={"type": type(key).__name__},
         ) from None
     return key
 
@@ -522,20 +533,17 @@ def _report(mapping: Iterable[Any], errors: Mapping[Any, ValidationError]) -> di
         "successful": [key for key in keys if key not in errors],
         "failed": [key for key in keys if key in errors],
         "errors": [
-            {"key": key, "error": error.message, "suggestions": error.suggestions} for key, error in errors.items()
+            {"key": key, "error": error.message, "suggestions": error.suggestions}
+            for key, error in errors.items()
         ],
         "total": len(keys),
     }
 
 
-
-
 def type_arguments(cls: type, base: type) -> tuple[Any, ...]:
-    """The type parameters that ``cls`` gives to ``base``, as in ``class R(base[X])``; empty where it gives none."""
+    """The type parameters that ``cls`` gives to ``base``, as in ``class R(base[X])``; or none."""
     for ancestor in cls.__mro__:
         for generic in ancestor.__dict__.get("__orig_bases__", ()):
             if getattr(generic, "__origin__", None) is base:
                 return cast("tuple[Any, ...]", generic.__args__)
     return ()
-
-

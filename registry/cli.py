@@ -27,7 +27,9 @@ app = typer.Typer(
 
 Host = Annotated[
     str | None,
-    typer.Option(help="Name or address to listen on.", envvar="REGISTRY_SERVER_HOST", show_default="localhost"),
+    typer.Option(
+        help="Name or address to listen on.", envvar="REGISTRY_SERVER_HOST", show_default="localhost"
+    ),
 ]
 Port = Annotated[
     int | None,
@@ -50,7 +52,10 @@ Storage = Annotated[
 Debug = Annotated[bool, typer.Option("--debug", help="Log every request.")]
 AllowedHost = Annotated[
     list[str] | None,
-    typer.Option(help="Host name to answer for, beside loopback's; can be given again.", show_default="any off loopback"),
+    typer.Option(
+        help="Host name to answer for, beside loopback's; can be given again.",
+        show_default="any off loopback",
+    ),
 ]
 
 

@@ -24,11 +24,14 @@ class FunctionalRegistry(NamedRegistry[Callable[P, R]], base=True):
         if not callable(artifact):
             raise CoercionError(
                 f"{cls.__name__} holds callables, and {type(artifact).__name__} is none",
-                suggestions=["register the function itself, not what it returns", "use a SchemeRegistry for configs"],
+                suggestions=[
+                    "register the function itself, not what it returns",
+                    "use a SchemeRegistry for configs",
+                ],
                 context={"type": type(artifact).__name__, "registry": cls.__name__},
             )
         if cls._strict and (declared := type_arguments(cls, FunctionalRegistry)):
             from registry.conformity import check_signature
 
             check_signature(artifact, declared)
-        return artifact
+        return artifact  # type: ignore[no-any-return]

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 class SchemeRegistry(NamedRegistry[Any], base=True):
     """A registry of schemes and configs.
 
-    Holds functions, classes and pydantic models, whose parameters are the *scheme* that a config must fit, and
-    plain JSON values: named configs. A config is data: nothing in it is imported, and only what is registered
-    is ever called.
+    Holds functions, classes and pydantic models, whose parameters are the *scheme* that a config must fit,
+    and plain JSON values: named configs. A config is data: nothing in it is imported, and only what is
+    registered is ever called.
     """
 
     @classmethod
@@ -97,5 +97,3 @@ class SchemeRegistry(NamedRegistry[Any], base=True):
 
         given = config if isinstance(config, Mapping) or config is None else dict(config)
         return call_with(cls.get_artifact(name), cls.build_config(name, given, **fields))
-
-

@@ -60,7 +60,7 @@ def _signature(name: str, artifact: Callable[..., Any]) -> inspect.Signature:
 
 def _hints(artifact: Callable[..., Any]) -> dict[str, Any]:
     """Resolved annotations; those that cannot be resolved in this process accept anything."""
-    target = artifact.__init__ if isinstance(artifact, type) else artifact
+    target: Any = artifact.__init__ if isinstance(artifact, type) else artifact  # type: ignore[misc]
     try:
         return get_type_hints(target, include_extras=True)
     except Exception:  # whatever an annotation's evaluation raises: it is the user's code
@@ -91,7 +91,9 @@ def _does_not_fit(name: str, model: type[BaseModel], details: list[ErrorDetails]
     ]
     listed = "; ".join(f"{error['path']}: {error['error']}" for error in errors)
     return ConformanceError(
-        f"The config does not fit {name!r}: {listed}", suggestions=suggestions, context={"key": name, "errors": errors}
+        f"The config does not fit {name!r}: {listed}",
+        suggestions=suggestions,
+        context={"key": name, "errors": errors},
     )
 
 

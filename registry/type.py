@@ -42,8 +42,10 @@ class TypeRegistry(NamedRegistry[type[C]], base=True):
 
 
 def _declared_methods(declared: Any) -> list[tuple[str, Any]]:
-    """The methods that ``declared`` and its bases write down, public ones and ``__call__``; a generic's origin's."""
+    """The public methods, and ``__call__``, of ``declared`` and its bases."""
     base = getattr(declared, "__origin__", declared)
     names = {name for ancestor in getattr(base, "__mro__", ())[:-1] for name in vars(ancestor)}
     public = sorted(name for name in names if not name.startswith("_") or name == "__call__")
-    return [(name, method) for name in public if isinstance(method := getattr(base, name, None), FunctionType)]
+    return [
+        (name, method) for name in public if isinstance(method := getattr(base, name, None), FunctionType)
+    ]

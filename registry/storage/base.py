@@ -49,8 +49,8 @@ class Storage(MutableMapping[K, V]):
     """A mapping for artifacts.
 
     Keeps the contract of `collections.abc.MutableMapping`: a missing key raises a `KeyError`
-    (`registry.errors.RegistryError`), iteration is over a snapshot, in creation order. Adds atomic creation and
-    replacement, and makes `update` one step.
+    (`registry.errors.RegistryError`), iteration is over a snapshot, in creation order. Adds atomic creation
+    and replacement, and makes `update` one step.
     """
 
     @property
@@ -69,7 +69,7 @@ class Storage(MutableMapping[K, V]):
 
     @abstractmethod
     def replace(self, key: K, value: V, version: Any) -> Claim:
-        """Store ``value`` if the entry is still at ``version`` (or is there, for `PRESENT`), in one atomic step."""
+        """Store ``value`` if the entry is still at ``version`` (for `PRESENT`: is there), atomically."""
 
     def insert(self, key: K, value: V) -> None:
         """Store ``value`` under a key that is free.
@@ -87,7 +87,7 @@ class Storage(MutableMapping[K, V]):
             )
 
     def check_storable(self, key: K, value: V) -> None:
-        """Raise what storing this would raise for the key or value alone, without storing or asking anything."""
+        """Raise what storing this would raise for the key or value alone; nothing is stored or asked."""
 
     def keys_of(self, value: V) -> list[K]:
         """The keys under which this artifact stands, by identity, in creation order."""

@@ -1,7 +1,7 @@
 """The border to httpx: one pooled connection set for each server and process, deadlines, and typed errors.
 
-Nothing else of the library touches httpx. A call is over within its timeout, whatever the server does: httpx bounds
-each step, the loops here bound their sum.
+Nothing else of the library touches httpx. A call is over within its timeout, whatever the server does: httpx
+bounds each step, the loops here bound their sum.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ _ATTEMPTS = 3
 class RegistryHttpClient:
     """What the generated client sends its requests through, in the place of an `httpx.Client`.
 
-    Straight to httpx's pooled transport: no cookies, redirects, proxies of the environment or compression, none of
-    which a registry uses. An answer is what this server said, and no larger than `MAX_ANSWER_BYTES`.
+    Straight to httpx's pooled transport: no cookies, redirects, proxies of the environment or compression,
+    none of which a registry uses. An answer is what this server said, and no larger than `MAX_ANSWER_BYTES`.
 
     Args:
         url: the server's base URL.
@@ -58,7 +58,11 @@ class RegistryHttpClient:
     def request(self, method: str, url: str, **kwargs: Any) -> httpx.Response:
         """One request, whole, or an exception of `registry.errors`. Called by the generated client."""
         call = _Call(method.upper(), self._root + url, deadline=time.monotonic() + self._seconds())
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity", **(kwargs.get("headers") or {})}
+        headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            **(kwargs.get("headers") or {}),
+        }
         if (token := self._bearer()) is not None:
             headers["Authorization"] = f"Bearer {token}"
         content = None
@@ -122,7 +126,8 @@ class _Call:
             size += len(part)
             if size > MAX_ANSWER_BYTES:
                 raise ServerFaultError(
-                    f"{self.url} answered more than {MAX_ANSWER_BYTES:,} bytes", context={"limit": MAX_ANSWER_BYTES}
+                    f"{self.url} answered more than {MAX_ANSWER_BYTES:,} bytes",
+                    context={"limit": MAX_ANSWER_BYTES},
                 )
             if time.monotonic() > self._deadline:
                 raise httpx.ReadTimeout("the answer came too slowly")
@@ -174,8 +179,11 @@ class _Call:
         timed_out = isinstance(error, httpx.TimeoutException)
         how = "the timeout passed" if timed_out else "the connection died"
         raise OutcomeUnknownError(
-            f"Outcome unknown: {how} while registry server {self._server()} had an unconditional write under way",
-            suggestions=["read the entry before writing again", "write conditionally: such writes are retried safely"],
+            f"Outcome unknown: {how} while registry server {self._server()} had a write under way",
+            suggestions=[
+                "read the entry before writing again",
+                "write conditionally: such writes are retried safely",
+            ],
             context={"server": self._server(), "method": self.method},
         ) from error
 

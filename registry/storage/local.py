@@ -19,9 +19,9 @@ _MISSING: Any = object()
 class ThreadSafeLocalStorage(Storage[K, V]):
     """Artifacts of this process, by any hashable key; gone when it exits.
 
-    Reads take no lock and see each write wholly or not at all: `update` and `clear` build a new table and put it
-    in the old one's place. Writes exclude each other, under a lock that the same thread may take again. Values
-    are kept as references: what is read is the very object that was stored.
+    Reads take no lock and see each write wholly or not at all: `update` and `clear` build a new table and
+    put it in the old one's place. Writes exclude each other, under a lock that the same thread may take
+    again. Values are kept as references: what is read is the very object that was stored.
     """
 
     def __init__(self, items: Mapping[K, V] | Iterable[tuple[K, V]] = ()) -> None:

@@ -1,4 +1,4 @@
-"""A namespace on a registry server, as a mapping: the generated client with the library's promises around it."""
+"""A namespace on a registry server, as a mapping: the library's promises around the generated client."""
 
 from __future__ import annotations
 
@@ -24,7 +24,15 @@ from registry.storage.http import RegistryHttpClient
 from registry.storage.problems import outside_contract, raise_problem
 from registry_client import Client
 from registry_client.api.batch import batch_set
-from registry_client.api.entries import contains_entry, count_entries, delete_entry, get_entry, list_items, list_keys, set_entry
+from registry_client.api.entries import (
+    contains_entry,
+    count_entries,
+    delete_entry,
+    get_entry,
+    list_items,
+    list_keys,
+    set_entry,
+)
 from registry_client.api.namespaces import clear_namespace
 from registry_client.errors import UnexpectedStatus
 from registry_client.models import (
@@ -82,9 +90,9 @@ class _Shared(NamedTuple):
 class RemoteStorageProxy(Storage[str, V]):
     """The entries of one namespace on a registry server.
 
-    A mapping whose every operation is one request, but for iteration (one for each 1,000 entries) and `update`
-    (one for each 1,000). Nothing connects before the first of them. Safe to use from several threads; after a
-    fork the child makes its own connections. Pickles by its settings, without the token.
+    A mapping whose every operation is one request, but for iteration (one for each 1,000 entries) and
+    `update` (one for each 1,000). Nothing connects before the first of them. Safe to use from several
+    threads; after a fork the child makes its own connections. Pickles by its settings, without the token.
 
     A function or class is decoded once and revalidated on each read; JSON values are decoded afresh for each
     reader, so that nobody changes another's.
@@ -93,12 +101,12 @@ class RemoteStorageProxy(Storage[str, V]):
         namespace: dot-delimited letters and digits, ``research.losses``.
         host: the server's name; ``REGISTRY_SERVER_HOST`` or ``localhost`` unless given.
         port: its port; ``REGISTRY_SERVER_PORT`` or 8001 unless given.
-        timeout: seconds for a whole operation; ``REGISTRY_SERVER_TIMEOUT``, read at each call, or 5 unless given.
-        url: ``http://host:port`` in place of host and port; ``REGISTRY_SERVER_URL`` is asked before theirs.
-        token: bearer token; ``REGISTRY_SERVER_TOKEN`` unless given.
-        trust: what may be decoded: ``json``, ``refs``, ``signed`` or ``unsafe``; see ``docs/trust.md``.
-        trusted_modules: modules into which unsigned references are followed.
-        home_package: the package of whoever made this, trusted at ``refs``.
+        timeout: seconds for a whole operation; ``REGISTRY_SERVER_TIMEOUT``, read at each call, or 5 unless
+        given. url: ``http://host:port`` in place of host and port; ``REGISTRY_SERVER_URL`` is asked before
+        theirs. token: bearer token; ``REGISTRY_SERVER_TOKEN`` unless given. trust: what may be decoded:
+        ``json``, ``refs``, ``signed`` or ``unsafe``; see ``docs/trust.md``. trusted_modules: modules into
+        which unsigned references are followed. home_package: the package of whoever made this, trusted at
+        ``refs``.
 
     Raises:
         NamespaceError: not a namespace.
@@ -167,13 +175,23 @@ class RemoteStorageProxy(Storage[str, V]):
 
     def __reduce__(self) -> Any:
         policy = self._codec.policy
-        options = {"trust": policy.level, "trusted_modules": policy.trusted_modules, "home_package": policy.home_package}
-        return _rebuild, (type(self), (self.namespace, self._host, self._port, self._timeout), self._url, options)
+        options = {
+            "trust": policy.level,
+            "trusted_modules": policy.trusted_modules,
+            "home_package": policy.home_package,
+        }
+        return _rebuild, (
+            type(self),
+            (self.namespace, self._host, self._port, self._timeout),
+            self._url,
+            options,
+        )
 
     # ---- single entries
 
     def __getitem__(self, key: str) -> V:
-        return self._read(key, suggest=NEAR_NAMES)
+        value: V = self._read(key, suggest=NEAR_NAMES)
+        return value
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value, or ``default`` if there is none; whatever else goes wrong is raised."""
@@ -186,7 +204,12 @@ class RemoteStorageProxy(Storage[str, V]):
         """The entry as the server has it, its value not decoded."""
         answer = cast(EntryAnswer, self._call(get_entry, key=check_key(key)))
         return Stored(
-            key, _envelope_of(answer.value), answer.revision, answer.etag, answer.digest, str(answer.updated_at)
+            key,
+            _envelope_of(answer.value),
+            answer.revision,
+            answer.etag,
+            answer.digest,
+            str(answer.updated_at),
         )
 
     def __setitem__(self, key: str, value: V) -> None:
@@ -264,7 +287,12 @@ class RemoteStorageProxy(Storage[str, V]):
         for page in self._pages(list_items, prefix):
             for entry in page.items:
                 yield Stored(
-                    entry.key, _envelope_of(entry.value), entry.revision, entry.etag, entry.digest, str(entry.updated_at)
+                    entry.key,
+                    _envelope_of(entry.value),
+                    entry.revision,
+                    entry.etag,
+                    entry.digest,
+                    str(entry.updated_at),
                 )
 
     def items(self) -> Any:
@@ -361,7 +389,8 @@ class RemoteStorageProxy(Storage[str, V]):
         expect = "absent" if absent else UNSET
         for keys in _chunks(envelopes):
             entries = [
-                BatchSetEntry(key=_key_envelope(key), value=_wire(envelopes[key]), expect=expect) for key in keys
+                BatchSetEntry(key=_key_envelope(key), value=_wire(envelopes[key]), expect=expect)
+                for key in keys
             ]
             yield keys, cast(BatchSetResult, self._call(batch_set, body=BatchSetRequest(entries=entries)))
 
@@ -378,17 +407,23 @@ class RemoteStorageProxy(Storage[str, V]):
         """The parsed answer of an operation of the generated client; None for 304."""
         server = self.url
         try:
-            response: Response[Any] = operation.sync_detailed(self.namespace, client=self._client(server), **arguments)
+            response: Response[Any] = operation.sync_detailed(
+                self.namespace, client=self._client(server), **arguments
+            )
         except UnexpectedStatus as error:
             raise outside_contract(server, f"status {error.status_code}") from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, ValidationError):
                 raise  # ours; some of them are also builtins
-            raise outside_contract(server, f"an answer that is not as specified ({type(error).__name__})") from error
+            raise outside_contract(
+                server, f"an answer that is not as specified ({type(error).__name__})"
+            ) from error
         if isinstance(response.parsed, Problem):
             raise_problem(response.parsed, server)
         if response.parsed is None and response.status_code != HTTPStatus.NOT_MODIFIED:
-            raise outside_contract(server, f"status {response.status_code} without the body that goes with it")
+            raise outside_contract(
+                server, f"status {response.status_code} without the body that goes with it"
+            )
         return response.parsed
 
     def _client(self, server: str) -> Client:
@@ -426,7 +461,10 @@ class _Values(_Items):
 
 
 def _rebuild(
-    kind: Callable[..., RemoteStorageProxy[Any]], settings_: tuple[Any, ...], url: str | None, options: dict[str, Any]
+    kind: Callable[..., RemoteStorageProxy[Any]],
+    settings_: tuple[Any, ...],
+    url: str | None,
+    options: dict[str, Any],
 ) -> RemoteStorageProxy[Any]:
     return kind(*settings_, url=url, **options)
 

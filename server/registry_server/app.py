@@ -1,4 +1,4 @@
-"""Wires a server together: spec, handlers, storage, pages. Nothing is decided here that has a name elsewhere."""
+"""Wires a server together: spec, handlers, storage, pages. Nothing is decided here."""
 
 from __future__ import annotations
 
@@ -66,7 +66,9 @@ def create_app(settings: ServerSettings, backend: StorageBackend | None = None) 
         return stage_of[0].request_counts()
 
     handlers = {
-        "service": Service(store, settings.limits, version=version(DISTRIBUTION), request_counts=request_counts),
+        "service": Service(
+            store, settings.limits, version=version(DISTRIBUTION), request_counts=request_counts
+        ),
         "namespaces": Namespaces(store),
         "entries": Entries(store, settings.limits),
         "batch": Batch(store, settings.limits),
@@ -74,7 +76,7 @@ def create_app(settings: ServerSettings, backend: StorageBackend | None = None) 
     pages = PagesMount(store)
     app = ConnexionMiddleware(
         pages,
-        middlewares=[first_stage, *ConnexionMiddleware.default_middlewares],
+        middlewares=[first_stage, *ConnexionMiddleware.default_middlewares],  # type: ignore[list-item]
         lifespan=partial(_lifespan, store if owned else None, pages),
         swagger_ui_options=SwaggerUIOptions(swagger_ui_path="/docs"),
         resolver=TagResolver(handlers),
@@ -93,5 +95,3 @@ async def _lifespan(owned: StorageBackend | None, pages: PagesMount, _app: objec
     finally:
         if owned is not None:
             await owned.close()
-
-

@@ -105,7 +105,9 @@ def _bind(host: str, port: int) -> list[socket.socket]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
-        raise SetupError(f"Cannot listen on {host!r}: {error.strerror}. Use --host with a name of this machine") from None
+        raise SetupError(
+            f"Cannot listen on {host!r}: {error.strerror}. Use --host with a name of this machine"
+        ) from None
     sockets: list[socket.socket] = []
     for family, kind, protocol, _, address in dict.fromkeys(found):
         if sockets and port == 0:  # the port that the system chose for the first address
@@ -144,10 +146,12 @@ def _greeting(settings: ServerSettings, sockets: list[socket.socket], backend: S
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     lines = [f"registry server on http://{host}:{port}  (API: /docs/)", f"data in {backend.location}"]
     if not backend.durable:
-        lines.append("this storage forgets everything when the server stops; keep it with --storage sqlite:///registry.db")
+        lines.append(
+            "this storage forgets everything when the server stops; keep it with --storage sqlite:///registry.db"
+        )
     if not settings.on_loopback:
         lines.append(
-            "WARNING: this address can be reached from other machines, and without tokens everyone there can read "
-            "and replace every artifact. Readers still run only code signed with a key they hold."
+            "WARNING: this address can be reached from other machines, and without tokens everyone there can"
+            " read and replace every artifact. Readers still run only code signed with a key they hold."
         )
     return lines

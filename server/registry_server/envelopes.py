@@ -33,7 +33,7 @@ def stored_of(wire: dict[str, Any], *, value_bytes: int) -> Stored:
 
 
 def _spelled(envelope: Envelope) -> bytes:
-    """The envelope's one spelling: fields in the protocol's order, meta by name, so that equal is equal bytes."""
+    """The envelope's one spelling: fields in the protocol's order, meta by name: equal is equal bytes."""
     fields: dict[str, Any] = {"type": envelope.type, "data": envelope.data, "encoding": envelope.encoding}
     if envelope.meta is not None:
         fields["meta"] = dict(sorted(envelope.meta.items()))

@@ -1,9 +1,9 @@
 """The compiled operation stage: from Connexion's operations to one ready callable each.
 
-Connexion reads ``openapi.yaml``, resolves each operation to its handler and hands both to this stage, which stands
-first in Connexion's own list of middlewares. At start-up it compiles what Connexion would work out anew for every
-request: dispatch, parameters, validators. What it has no operation for (pages, Swagger UI, unknown paths) it passes
-on to the rest of Connexion's stack untouched.
+Connexion reads ``openapi.yaml``, resolves each operation to its handler and hands both to this stage, which
+stands first in Connexion's own list of middlewares. At start-up it compiles what Connexion would work out
+anew for every request: dispatch, parameters, validators. What it has no operation for (pages, Swagger UI,
+unknown paths) it passes on to the rest of Connexion's stack untouched.
 """
 
 from __future__ import annotations
@@ -65,7 +65,9 @@ class Parameter:
             try:
                 value = self.coerce(text)
             except ValueError:
-                raise misfit(self.code, self.name, text, f"{text[:40]!r} is not of the declared type") from None
+                raise misfit(
+                    self.code, self.name, text, f"{text[:40]!r} is not of the declared type"
+                ) from None
         if not self.check(value):
             raise misfit(self.code, self.name, value, f"{str(value)[:40]!r} does not fit its schema")
         return value
@@ -88,16 +90,26 @@ def _validator(schema: Mapping[str, Any], components: Mapping[str, Any]) -> Any:
 class CompiledOperation:
     """One operation of the spec: reads its parameters and body, calls its handler."""
 
-    __slots__ = ("_body", "_body_schema", "_components", "_handler", "_headers", "_path", "_query", "operation_id", "requests")
+    __slots__ = (
+        "_body",
+        "_body_schema",
+        "_components",
+        "_handler",
+        "_headers",
+        "_path",
+        "_query",
+        "operation_id",
+        "requests",
+    )
 
     def __init__(self, operation: AbstractOperation) -> None:
         self.operation_id: str = operation.operation_id
         self.requests = 0
         self._handler: Handler = operation.function
-        components = operation.components
+        components: Mapping[str, Any] = operation.components  # type: ignore[attr-defined]  # OpenAPI 3 has them
         parameters = [Parameter(definition, components) for definition in operation.parameters]
         segments = operation.path.split("/")
-        self._path = [(segments.index("{%s}" % p.name), p) for p in parameters if p.where == "path"]
+        self._path = [(segments.index("{" + p.name + "}"), p) for p in parameters if p.where == "path"]
         self._query = {p.name: p for p in parameters if p.where == "query"}
         self._headers = [(p.name.lower().encode(), p) for p in parameters if p.where == "header"]
         self._components = components
@@ -105,7 +117,12 @@ class CompiledOperation:
         self._body = _validator(self._body_schema, components) if self._body_schema else None
 
     async def answer(
-        self, segments: list[str], scope: Scope, head: Mapping[bytes, bytes], receive: Receive, body_limit: int
+        self,
+        segments: list[str],
+        scope: Scope,
+        head: Mapping[bytes, bytes],
+        receive: Receive,
+        body_limit: int,
     ) -> Answer:
         """The handler's answer to a request whose head has passed the gate."""
         arguments: dict[str, Any] = {}
@@ -134,12 +151,17 @@ class CompiledOperation:
             parameter = self._query.get(name)
             if parameter is None:
                 known = ", ".join(self._query) or "none"
-                raise Problem(422, "invalid_parameter", f"Unknown query parameter {name[:40]!r}; there is: {known}")
+                raise Problem(
+                    422, "invalid_parameter", f"Unknown query parameter {name[:40]!r}; there is: {known}"
+                )
             arguments[parameter.argument] = parameter.value(text)
         for name, parameter in self._query.items():
             if parameter.required and name not in query:
                 raise Problem(
-                    422, parameter.code, f"The query parameter {name!r} is missing", context={"parameter": name}
+                    422,
+                    parameter.code,
+                    f"The query parameter {name!r} is missing",
+                    context={"parameter": name},
                 )
 
     def _explain(self, body: Any) -> Problem:
@@ -216,7 +238,9 @@ class DispatchTable:
 
     def __init__(self) -> None:
         # by number of segments: (positions of the literal segments, their texts -> operations by method)
-        self._shapes: dict[int, list[tuple[tuple[int, ...], dict[tuple[str, ...], dict[str, CompiledOperation]]]]] = {}
+        self._shapes: dict[
+            int, list[tuple[tuple[int, ...], dict[tuple[str, ...], dict[str, CompiledOperation]]]]
+        ] = {}
 
     def add(self, method: str, path: str, operation: CompiledOperation) -> None:
         segments = path.split("/")
@@ -307,7 +331,9 @@ async def _send_answer(send: Send, answer: Answer, method: str) -> None:
     if answer.body is None:
         await _send(send, answer.status, answer.headers, b"", None, method)
     else:
-        await _send(send, answer.status, answer.headers, orjson.dumps(answer.body), answer.content_type, method)
+        await _send(
+            send, answer.status, answer.headers, orjson.dumps(answer.body), answer.content_type, method
+        )
 
 
 async def _send_problem(send: Send, problem: Problem, method: str) -> None:

@@ -1,7 +1,7 @@
 """Errors as RFC 9457 problem documents: the one place that writes them.
 
-Handlers raise the exceptions of `registry.errors` and of the storage, or a `Problem`; the operation stage turns
-whatever comes into an answer here. A problem never holds a value's bytes, a token or a traceback.
+Handlers raise the exceptions of `registry.errors` and of the storage, or a `Problem`; the operation stage
+turns whatever comes into an answer here. A problem never holds a value's bytes, a token or a traceback.
 """
 
 from __future__ import annotations
@@ -67,7 +67,12 @@ class Problem(Exception):
     def document(self) -> bytes:
         """The problem document as JSON text."""
         title = TITLES.get(self.status) or HTTPStatus(self.status).phrase
-        head = {"type": f"/problems/{self.code}", "title": title, "status": self.status, "detail": self.detail}
+        head = {
+            "type": f"/problems/{self.code}",
+            "title": title,
+            "status": self.status,
+            "detail": self.detail,
+        }
         return orjson.dumps({**head, "code": self.code, **self.members}, default=str)
 
 

@@ -1,4 +1,4 @@
-"""What is read of a request before it has an operation: one pass over its head, and a body under a running limit."""
+"""What is read of a request: one pass over its head, and a body under a running limit."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
 class Gate:
     """What every request's head must pass, operation or page.
 
-    Against a web page that makes its reader's browser talk to a server on loopback: a Host that is not a loopback
-    name is refused where the server is bound to loopback (DNS rebinding), and an Origin, if one is sent, must be
-    the Host's own.
+    Against a web page that makes its reader's browser talk to a server on loopback: a Host that is not a
+    loopback name is refused where the server is bound to loopback (DNS rebinding), and an Origin, if one is
+    sent, must be the Host's own.
     """
 
     def __init__(self, *, header_bytes: int, allowed_hosts: Iterable[str] | None) -> None:

@@ -1,9 +1,9 @@
 """Strict JSON at the speed of orjson: what it accepts is what `registry.envelope.form.parse_json` accepts.
 
 orjson refuses NaN, infinities, numbers beyond a double, lone surrogates and invalid UTF-8 by itself. It lets
-repeated names through, nests deeper than the protocol, and reads long integers as doubles. So the fast way is taken
-only where none of these can be; whatever is in doubt goes to `parse_json`, which decides. Property tests hold the
-two together.
+repeated names through, nests deeper than the protocol, and reads long integers as doubles. So the fast way
+is taken only where none of these can be; whatever is in doubt goes to `parse_json`, which decides. Property
+tests hold the two together.
 """
 
 from __future__ import annotations
@@ -75,6 +75,7 @@ def parse_key(text: str) -> object:
 def _names_are_unique(raw: bytes, value: object) -> bool:
     """Whether no object lost a member when it was read, where that can be told at a glance.
 
-    Without escapes each text is written with exactly two quotation marks, so a lost name shows in their number.
+    Without escapes each text is written with exactly two quotation marks, so a lost name shows in their
+    number.
     """
     return b"\\" not in raw and orjson.dumps(value).count(b'"') == raw.count(b'"')

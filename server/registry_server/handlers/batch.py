@@ -11,7 +11,16 @@ from registry_server.limits import Limits
 from registry_server.operations import Answer
 from registry_server.problems import Problem, problem_of
 from registry_server.revisions import expected
-from registry_server.storage.base import ABSENT, ANY, BatchWritten, Expect, Put, Refused, StorageBackend, Written
+from registry_server.storage.base import (
+    ABSENT,
+    ANY,
+    BatchWritten,
+    Expect,
+    Put,
+    Refused,
+    StorageBackend,
+    Written,
+)
 
 
 class Batch:

@@ -28,7 +28,11 @@ class Entries:
         self._limits = limits
 
     async def set_entry(
-        self, namespace: str, body: dict[str, Any], if_match: str | None = None, if_none_match: str | None = None
+        self,
+        namespace: str,
+        body: dict[str, Any],
+        if_match: str | None = None,
+        if_none_match: str | None = None,
     ) -> Answer:
         backend = self._backend
         key = key_of(body["key"])
@@ -165,7 +169,9 @@ def current_of(entry: Entry, epoch: str) -> dict[str, Any]:
 
 def condition_failed(namespace: str, key: str, failure: ConditionFailedError, epoch: str) -> Problem:
     """412, with the entry as it is where there is one."""
-    members = {} if failure.current is None else {"current": current_of(failure.current, epoch)}
+    members: dict[str, Any] = {}
+    if failure.current is not None:
+        members["current"] = current_of(failure.current, epoch)
     state = "is not there" if failure.current is None else f"is at revision {failure.current.revision}"
     return Problem(
         412,

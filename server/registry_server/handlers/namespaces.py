@@ -5,8 +5,8 @@ from __future__ import annotations
 import binascii
 from typing import Any
 
-from registry.names import check_namespace
 from registry.errors import NamespaceError
+from registry.names import check_namespace
 from registry_server.operations import Answer
 from registry_server.problems import Problem
 from registry_server.storage.base import StorageBackend
@@ -53,4 +53,6 @@ def _name_of(page: str) -> str:
     try:
         return check_namespace(binascii.unhexlify(page).decode())
     except (ValueError, NamespaceError):
-        raise Problem(400, "invalid_page", "Not a page token of this listing; give back `next` as it came") from None
+        raise Problem(
+            400, "invalid_page", "Not a page token of this listing; give back `next` as it came"
+        ) from None

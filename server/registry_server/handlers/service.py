@@ -15,7 +15,9 @@ from registry_server.storage.base import StorageBackend
 PROTOCOL_VERSION = "1.0.0"
 LARGEST_NAMESPACES = 1_000
 
-_HEALTHY = Answer(Fragment(b'{"status": "healthy", "service": "registry-server"}'))  # as the user's document prints it
+_HEALTHY = Answer(
+    Fragment(b'{"status": "healthy", "service": "registry-server"}')
+)  # as the user's document prints it
 _READY = Answer({"status": "ready"})
 
 
@@ -23,7 +25,12 @@ class Service:
     """Handlers of the tag ``service``."""
 
     def __init__(
-        self, backend: StorageBackend, limits: Limits, *, version: str, request_counts: Callable[[], dict[str, int]]
+        self,
+        backend: StorageBackend,
+        limits: Limits,
+        *,
+        version: str,
+        request_counts: Callable[[], dict[str, int]],
     ) -> None:
         self._backend = backend
         self._limits = limits
