@@ -34,6 +34,8 @@ def encode(value: object) -> bytes:
     """
     try:
         return _dumps(value)
+    except SerializationError:  # it is cloudpickle that is missing
+        raise
     except Exception as error:
         raise _not_picklable(value, error) from error
 

@@ -63,13 +63,12 @@ def load_keyring() -> Keyring | None:
     except FileNotFoundError:
         if location.configured:
             _refuse(location.path, "does not exist", f"registry key new, or unset {ENVIRONMENT_VARIABLE}")
-    try:
+    with suppress(OSError):  # another process was faster, and its key is the one; or nothing can be written
         _make_file(location.path)
-    except FileExistsError:
-        pass  # another process was faster; its key is the one
-    except OSError:
+    try:
+        return _read_cached(location)
+    except FileNotFoundError:
         return None
-    return _read_cached(location)
 
 
 def why_no_keyring() -> str:

@@ -152,7 +152,7 @@ def _warn_about_unsafe() -> None:
     warnings.warn(
         "trust='unsafe': whoever can write to the server, or answer in its place, runs code in this process",
         UnsafeTrustWarning,
-        stacklevel=depth - 1,
+        stacklevel=depth,
     )
 
 
