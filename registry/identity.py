@@ -44,9 +44,9 @@ def identity_of(artifact: object) -> str | None:
 
     Costs from 50 us to some milliseconds and may read source files; never raises.
     """
-    if not _may_have_identity(artifact):
-        return None
     try:
+        if not _may_have_identity(artifact):
+            return None
         return "sha256:" + _digest(_Writer(_home_of(artifact)).write(artifact))
     except Exception:  # _NoForm, too deep, or what a user's descriptor, metaclass or __getattr__ raises
         return None
@@ -73,6 +73,15 @@ class _NoForm(Exception):
     """Something cannot be written down exactly."""
 
 
+_MAIN = ("__main__", "__mp_main__")
+"""What the program's main module is called, here and in a process that multiprocessing spawned from it."""
+
+
+def _module_of(value: Any) -> str:
+    module: str = value.__module__
+    return "__main__" if module in _MAIN else module
+
+
 def _home_of(artifact: Any) -> str:
     """The module whose functions and classes count with their content."""
     while isinstance(artifact, functools.partial):
@@ -88,7 +97,7 @@ class _Writer:
     """Writes one artifact down; not to be used twice."""
 
     def __init__(self, home: str) -> None:
-        self._home = frozenset((home, "__main__"))
+        self._home = frozenset((home, *_MAIN))
         self._nodes = 0
         self._seen: dict[int, int] = {}
         # Keeps every object of ``_seen`` alive: the id of a dead one may be given to another.
@@ -177,14 +186,8 @@ class _Writer:
             return instead
 
     def annotations(self, owner: Any) -> Any:
-        """The annotations of a function or a class body, in order.
-
-        One that cannot be written down exactly counts as its type: where there is source, its text is there.
-        """
-        return [
-            [name, self.write_or(annotation, ["unknown", type(annotation).__name__])]
-            for name, annotation in _annotations(owner).items()
-        ]
+        """The annotations of a function or a class body, in order."""
+        return self.items(_annotations(owner).items())
 
     def meets_unbound(self, name: str) -> bool:
         """Whether this is the first time the unbound global ``name`` is met."""
@@ -202,10 +205,16 @@ def _digest(written: Any) -> str:
 
 
 def _may_have_identity(artifact: Any) -> bool:
-    kind = type(artifact)
-    if kind in _PLAIN or kind in (list, dict):
-        return True
-    return isinstance(artifact, type) or kind in _ARTIFACTS
+    return isinstance(artifact, type) or type(artifact) in _ARTIFACTS or _is_json(artifact)
+
+
+def _is_json(value: Any) -> bool:
+    kind = type(value)
+    if kind is dict:
+        return all(type(key) is str and _is_json(member) for key, member in value.items())
+    if kind is list:
+        return all(map(_is_json, value))
+    return value is None or kind in (bool, int, float, str)
 
 
 def _write_text(text: str) -> Any:
@@ -241,7 +250,11 @@ _IMMUTABLE: dict[type, Callable[[_Writer, Any], Any]] = {
     slice: lambda writer, value: ["slice", *writer.sequence((value.start, value.stop, value.step))],
     types.CodeType: lambda writer, value: _write_bytecode(writer, value),
     types.ModuleType: lambda _, value: ["module", value.__name__],
-    types.MemberDescriptorType: lambda _, value: ["slot", value.__name__],
+    types.MemberDescriptorType: lambda writer, value: [
+        "slot",
+        writer.write(value.__objclass__),
+        value.__name__,
+    ],
 }
 """Types whose values are told apart by content alone: two equal ones may be one object in another process."""
 
@@ -365,7 +378,7 @@ def _write_function(writer: _Writer, function: Any) -> Any:
     source = _source_of(code, function.__globals__)
     return [
         "function",
-        function.__module__,
+        _module_of(function),
         function.__qualname__,
         ["source", source.tree] if source is not None else _write_bytecode(writer, code),
         writer.write(function.__defaults__),
@@ -393,11 +406,32 @@ def _write_globals(writer: _Writer, function: Any, source: _Source | None) -> An
 
 def _write_global(writer: _Writer, function: Any, name: str, source: _Source | None) -> Any:
     namespace = function.__globals__
+    if name in _MODULE_ATTRIBUTES:
+        return ["attribute"]
     if name in namespace:
         return _write_referred(writer, function, name, namespace[name])
     if name in _builtins_of(namespace):
         return ["builtin"]
+    if name in _names_of_class_bodies(function.__code__):
+        return ["local"]
     return writer.self_reference(function.__module__, name) or _write_unbound(writer, namespace, name, source)
+
+
+def _names_of_class_bodies(code: types.CodeType) -> set[str]:
+    """Names that only class bodies inside a function know: bound there, and read as globals would be."""
+    return _names_used(code, ("STORE_NAME",)) - _names_used(code, ("LOAD_GLOBAL",))
+
+
+_MODULE_ATTRIBUTES = (
+    "__builtins__",
+    "__cached__",
+    "__doc__",
+    "__file__",
+    "__loader__",
+    "__name__",
+    "__spec__",
+)
+"""Globals that say where the module was found this time: another checkout is the same module."""
 
 
 def _write_referred(writer: _Writer, function: Any, name: str, value: Any) -> Any:
@@ -420,7 +454,7 @@ def _write_unbound(writer: _Writer, namespace: dict[str, Any], name: str, source
     text of the whole module can tell: a notebook's next cell may bind anything.
     """
     if source is None or source.file != namespace.get("__file__") or source.text.imports_all:
-        raise _NoForm(f"unbound: {name}")
+        raise _NoForm(name)
     if not writer.meets_unbound(name):
         return ["unbound", name]
     statements = source.text.binding(name)
@@ -448,9 +482,7 @@ def _builtins_of(namespace: dict[str, Any]) -> dict[str, Any]:
 
 def _global_names(code: types.CodeType) -> list[str]:
     """Names that ``code`` or code nested in it looks up among globals and builtins, sorted."""
-    return sorted(
-        _names_used(code, ("LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS", "STORE_GLOBAL"))
-    )
+    return sorted(_names_used(code, ("LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS")))
 
 
 def _names_used(code: types.CodeType, operations: tuple[str, ...]) -> set[str]:
@@ -712,14 +744,14 @@ _NOT_MEMBERS = frozenset(
 
 def _write_class(writer: _Writer, cls: Any) -> Any:
     if getattr(type(cls), "_identity_by_name", False):
-        return ["named", cls.__module__, cls.__qualname__]
+        return ["named", _module_of(cls), cls.__qualname__]
     made = _made_by_machinery(writer, cls)
     members = [(name, value) for name, value in vars(cls).items() if name not in made.names | _NOT_MEMBERS]
     # Decorators add dunders, in an order that differs between versions; the rest is in the order written.
     members.sort(key=lambda member: (member[0][:2] == "__", member[0] if member[0][:2] == "__" else ""))
     return [
         "class",
-        cls.__module__,
+        _module_of(cls),
         cls.__qualname__,
         writer.write(type(cls)),
         writer.sequence(cls.__bases__),
@@ -823,11 +855,10 @@ def _write_field(writer: _Writer, field: Any) -> Any:
         ["no default"] if value is dataclasses.MISSING else ["default", writer.write(value)]
         for value in (field.default, field.default_factory)
     ]
-    unknown = ["unknown", type(field.type).__name__]
     return [
         field.name,
         field._field_type.name,
-        writer.write_or(field.type, unknown),
+        writer.write(field.type),
         defaults,
         [getattr(field, flag) is True if flag != "hash" else field.hash for flag in _FIELD_FLAGS],
         writer.items(field.metadata.items()),
@@ -929,14 +960,23 @@ def _write_hint(writer: _Writer, hint: Any) -> Any:
         return ["annotated", writer.write(hint.__origin__), *writer.sequence(hint.__metadata__)]
     if origin in (typing.Union, types.UnionType):
         return ["union", *writer.sequence(typing.get_args(hint))]
-    if origin is not None:
-        return ["generic", writer.write(origin), *writer.sequence(typing.get_args(hint))]
-    return _write_simple_hint(writer, hint, type(hint).__name__)
+    kind = type(hint).__name__
+    if origin is None:
+        return _write_simple_hint(writer, hint, kind)
+    # P.args and P.kwargs, tuple[int] and *tuple[int] differ in nothing else.
+    part = (
+        kind if kind in ("ParamSpecArgs", "ParamSpecKwargs") else getattr(hint, "__unpacked__", False) is True
+    )
+    return ["generic", part, writer.write(origin), *writer.sequence(typing.get_args(hint))]
 
 
 def _write_simple_hint(writer: _Writer, hint: Any, kind: str) -> Any:
     if kind in ("TypeVar", "ParamSpec", "TypeVarTuple"):
         details = [getattr(hint, name, None) for name in _VARIABLE_DETAILS]
+        # Python 3.12 says NoneType where 3.11 says None: no bound.
+        details = [None if detail is type(None) else detail for detail in details]
+        if hasattr(hint, "has_default") and hint.has_default():
+            details.append(hint.__default__)
         return ["variable", kind, hint.__name__, *writer.sequence(details)]
     if kind == "NewType":
         return ["newtype", hint.__module__, hint.__name__, writer.write(hint.__supertype__)]
