@@ -141,7 +141,8 @@ class Registry(Generic[A], metaclass=RegistryMeta):
                 claim = cls._storage().replace(key, artifact, claim.version)
             if not (claim.won or claim.same):
                 raise cls._duplicate(key, artifact, claim)
-        cls._own[key] = _Own(claim.version, *_name_parts(artifact))
+        if claim.won:
+            cls._own[key] = _Own(claim.version, *_name_parts(artifact))
 
     @classmethod
     def _is_redefinition(cls, key: Any, artifact: Any, claim: Claim) -> bool:
@@ -182,18 +183,17 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             "total": n}``
         """
         errors: dict[Any, ValidationError] = {}
-        valid: dict[Any, A] = {}
+        prepared: dict[Any, Any] = {}
         for key, artifact in mapping.items():
             try:
-                cls._check_storable(key, artifact)
-                valid[key] = artifact
+                prepared[key] = cls._prepare(key, artifact)
             except ValidationError as error:
                 if not skip_invalid:
                     raise
                 errors[key] = error
-        for key, claim in cls._storage().claim_many(valid).items():
+        for key, claim in cls._storage().claim_many(prepared).items():
             try:
-                cls._settle(key, valid[key], claim)
+                cls._settle(key, mapping[key], claim)
             except ValidationError as error:
                 if not skip_invalid:
                     raise
@@ -201,9 +201,8 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         return _report(mapping, errors)
 
     @classmethod
-    def _check_storable(cls, key: Any, artifact: A) -> None:
-        cls.validate_artifact(artifact)
-        cls._storage().check_storable(_hashable(key), artifact)
+    def _prepare(cls, key: Any, artifact: Any) -> Any:
+        return cls._storage().prepare(_hashable(key), cls.validate_artifact(artifact))
 
     # ---- look up
 
@@ -254,7 +253,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
     @classmethod
     def has_identifier(cls, key: Any) -> bool:
         """Whether an artifact is registered under ``key``."""
-        return _hashable(key) in cls._storage()
+        return _hashable(key) in cls._view.table or key in cls._storage()
 
     @classmethod
     def has_artifact(cls, artifact: A) -> bool:
@@ -358,7 +357,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         errors: dict[Any, ValidationError] = {}
         for key, artifact in mapping.items():
             try:
-                cls._check_storable(key, artifact)
+                cls._prepare(key, artifact)
             except ValidationError as error:
                 errors[key] = error
         return _report(mapping, errors)

@@ -15,6 +15,7 @@ except ImportError:
     raise SystemExit(2) from None
 
 from registry import settings
+from registry.commands import keys
 from registry.errors import ValidationError
 
 app = typer.Typer(
@@ -24,6 +25,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(keys.app, name="key")
+app.command()(keys.resign)
 
 Host = Annotated[
     str | None,

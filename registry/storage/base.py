@@ -86,9 +86,6 @@ class Storage(MutableMapping[K, V]):
                 context={"key": key, "owner": claim.owner},
             )
 
-    def check_storable(self, key: K, value: V) -> None:
-        """Raise what storing this would raise for the key or value alone; nothing is stored or asked."""
-
     def keys_of(self, value: V) -> list[K]:
         """The keys under which this artifact stands, by identity, in creation order."""
         return [key for key, stored in self.items() if is_same(stored, value)]
@@ -97,9 +94,16 @@ class Storage(MutableMapping[K, V]):
     def near_names(self, key: object) -> list[str]:
         """Names like ``key``, best first, at most three."""
 
-    def claim_many(self, items: Mapping[K, V]) -> dict[K, Claim]:
-        """`claim` for many keys, in one step where the storage can."""
-        return {key: self.claim(key, value) for key, value in items.items()}
+    def prepare(self, key: K, value: V) -> Any:
+        """The form in which ``value`` would be stored under ``key``, for `claim_many`.
+
+        Raises what storing it would raise for the key or the value alone; nothing is stored or asked.
+        """
+        return value
+
+    def claim_many(self, prepared: Mapping[K, Any]) -> dict[K, Claim]:
+        """`claim` for many keys, their values as `prepare` gave them, in one step where the storage can."""
+        return {key: self.claim(key, value) for key, value in prepared.items()}
 
 
 class MappingStorage(Storage[K, V]):

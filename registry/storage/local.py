@@ -114,13 +114,13 @@ class ThreadSafeLocalStorage(Storage[K, V]):
                 return Claim(True, value)
         return Claim(False, None) if current is _MISSING else taken_by(current, value)
 
-    def claim_many(self, items: Mapping[K, V]) -> dict[K, Claim]:
+    def claim_many(self, prepared: Mapping[K, V]) -> dict[K, Claim]:
         with self._lock:
-            free = {key: value for key, value in items.items() if key not in self._table}
-            taken = {key: self._table[key] for key in items if key not in free}
+            free = {key: value for key, value in prepared.items() if key not in self._table}
+            taken = {key: self._table[key] for key in prepared if key not in free}
             self._swap({**self._table, **free})
         won = {key: Claim(True, value) for key, value in free.items()}
-        return {key: won.get(key) or taken_by(taken[key], value) for key, value in items.items()}
+        return {key: won.get(key) or taken_by(taken[key], value) for key, value in prepared.items()}
 
     def near_names(self, key: object) -> list[str]:
         return near_names(key, list(self._table)) if isinstance(key, str) else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from threading import Lock
 from typing import Any, NamedTuple, TypeVar, cast
@@ -273,6 +274,18 @@ class RemoteStorageProxy(Storage[str, V]):
             return _lost(failure.context["current"], envelope)
         return Claim(True, result.etag)
 
+    def resign(self, key: str) -> None:
+        """Sign the entry again with the key that signs now, unless somebody replaces it meanwhile.
+
+        Raises:
+            RegistryError: there is no such entry.
+            SignatureError: no key held here has signed it, so it is not vouched for again.
+        """
+        stored = self.entry(key)
+        envelope = self._codec.resign(stored.envelope, namespace=self.namespace, key=key)
+        with suppress(PreconditionFailedError):
+            self._set(key, envelope, if_match=f'"{stored.etag}"')
+
     # ---- many entries
 
     def __iter__(self) -> Iterator[str]:
@@ -309,23 +322,22 @@ class RemoteStorageProxy(Storage[str, V]):
         for _ in self._batches(envelopes, absent=False):
             pass
 
-    def claim_many(self, items: Mapping[str, V]) -> dict[str, Claim]:
-        envelopes = {check_key(key): self._encode(key, value) for key, value in items.items()}
+    def prepare(self, key: str, value: V) -> Envelope:
+        return self._encode(key, value)
+
+    def claim_many(self, prepared: Mapping[str, Envelope]) -> dict[str, Claim]:
         claims: dict[str, Claim] = {}
-        for keys, result in self._batches(envelopes, absent=True):
+        for keys, result in self._batches(prepared, absent=True):
             for key, outcome in zip(keys, result.outcomes, strict=True):
                 if outcome.outcome == "refused":
                     current = outcome.current.to_dict() if outcome.current else None
-                    claims[key] = _lost(current, envelopes[key])
+                    claims[key] = _lost(current, prepared[key])
                 else:
                     claims[key] = Claim(True, outcome.etag)
         return claims
 
     def clear(self) -> None:
         self._call(clear_namespace)
-
-    def check_storable(self, key: str, value: V) -> None:
-        self._encode(key, value)
 
     def keys_of(self, value: V) -> list[str]:
         # A signature is over the key too, so what is compared is the content and the identity alone.

@@ -1,0 +1,104 @@
+"""``registry key ...`` and ``registry resign``: the keys that sign what this user shares."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from registry.envelope import keyfile
+from registry.errors import SignatureError
+
+app = typer.Typer(
+    help="The keys that sign what you share and verify what you read.\n\n"
+    "A team shares one key file; REGISTRY_SIGNING_KEY_FILE says where it lies.",
+    no_args_is_help=True,
+)
+
+KeyFile = Annotated[
+    str | None,
+    typer.Option("--file", help="The key file; the one in use unless given.", show_default=False),
+]
+
+
+@app.command()
+def new(file: KeyFile = None) -> None:
+    """Make a key file with one new key, readable by you alone."""
+    try:
+        key = keyfile.create_key_file(file)
+    except FileExistsError as error:
+        raise SignatureError(
+            f"There is a key file at {error.filename2 or error.filename}; it was left as it is",
+            suggestions=["registry key rotate puts a new key in front", "registry key new --file ANOTHER"],
+        ) from None
+    except OSError as error:
+        raise SignatureError(
+            f"Cannot make a key file: {error}", suggestions=["choose a place: --file PATH"]
+        ) from None
+    typer.echo(f"made key {key.id} in {file or keyfile.key_file_path()}")
+    if file:
+        typer.echo(f"use it: export REGISTRY_SIGNING_KEY_FILE={file}")
+
+
+@app.command("list")
+def list_(file: KeyFile = None) -> None:
+    """Show the ids of the keys, never the keys; the first one signs, all of them verify."""
+    try:
+        keys = keyfile.list_keys(file)
+    except FileNotFoundError as error:
+        raise SignatureError(
+            f"There is no key file at {error.filename} yet",
+            suggestions=["registry key new makes one; so does the first value you share"],
+        ) from None
+    table = Table("Key", "Use")
+    for key in keys:
+        table.add_row(key.id, "signs and verifies" if key.signs else "verifies")
+    Console().print(table)
+
+
+@app.command()
+def rotate(file: KeyFile = None) -> None:
+    """Put a new key in front: it signs from now on, the older ones still verify.
+
+    Then sign again what is stored (registry resign NAMESPACE), and take the old key's line out of the file.
+    """
+    try:
+        key = keyfile.rotate_keys(file)
+    except OSError as error:
+        raise SignatureError(f"Cannot rotate the keys: {error}", suggestions=["registry key new"]) from None
+    typer.echo(f"{key.id} signs from now on")
+    typer.echo("next: registry resign NAMESPACE, for each namespace; then remove the old key's line")
+
+
+def resign(
+    namespace: Annotated[str, typer.Argument(help="The namespace whose entries to sign again.")],
+    server: Annotated[
+        str | None, typer.Option(help="The server's URL.", envvar="REGISTRY_SERVER_URL", show_default=False)
+    ] = None,
+) -> None:
+    """Sign the entries of a namespace again, with the key that signs now.
+
+    Only what a key of yours has signed is signed again; the rest is listed and left as it is. Entries that
+    somebody replaces meanwhile keep what they wrote.
+    """
+    from registry.storage.remote import RemoteStorageProxy
+
+    storage: RemoteStorageProxy[object] = RemoteStorageProxy(namespace, url=server)
+    console = Console()
+    refused = []
+    keys = list(storage)
+    for key in track(keys, description="signing", console=console, transient=True):
+        try:
+            storage.resign(key)
+        except SignatureError as error:
+            refused.append((key, error.message))
+    console.print(
+        f"{len(keys) - len(refused)} of {len(keys)} entries of {namespace} are signed with today's key"
+    )
+    for key, message in refused:
+        console.print(f"left as it is: {key}: {message}", markup=False, highlight=False)
+    if refused:
+        raise typer.Exit(1)
