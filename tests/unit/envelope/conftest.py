@@ -10,7 +10,7 @@ from registry.envelope.trust import TrustPolicy
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch) -> Path:
+def home(tmp_path: Path, monkeypatch) -> Path:
     """An empty configuration folder: no test reads or makes a key of whoever runs it."""
     folder = tmp_path / "config"
     folder.mkdir()

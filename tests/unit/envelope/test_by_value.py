@@ -8,6 +8,7 @@ import sys
 import threading
 import types
 from pathlib import Path
+from typing import Any
 
 import cloudpickle
 import pytest
@@ -17,7 +18,7 @@ from registry.envelope.codec import OWN_META, may_be_shared
 from registry.envelope.form import MAX_VALUE_BYTES
 from registry.errors import EnvelopeTooLargeError, MalformedEnvelopeError, SerializationError
 
-NAME = {"namespace": "a.b", "key": "c"}
+NAME: dict[str, Any] = {"namespace": "a.b", "key": "c"}
 CHECKOUT = Path(__file__).parents[3]
 
 
@@ -43,7 +44,8 @@ class Model:
     def __init__(self, w): self.w = w
     def predict(self, x): return scale(x) + self.w
 bound = (lambda n: lambda x: x * n)(5)
-values = {"scale": scale, "Model": Model, "lambda": bound, "config": {"a": [1]}, "dumps": json.dumps, "m": Model(2)}
+values = {"scale": scale, "Model": Model, "lambda": bound, "config": {"a": [1]}, "dumps": json.dumps}
+values["m"] = Model(2)
 print(json.dumps({k: codec.encode(v, namespace="a.b", key=k).to_dict() for k, v in values.items()}))
 """
 READER = """
@@ -108,22 +110,25 @@ def test_a_spawned_childs_main_goes_by_value(tmp_path):
 
 
 def test_a_forged_python_tag_never_crashes_the_reader():
-    """The byte code is made up, as another Python's looks to this one: running it would end the process."""
+    """The byte code is overwritten, as another Python's looks here: running it may end the process."""
     result = run(
-        "import types\n"
-        "from registry.envelope import by_value\n"
+        "from registry.envelope import by_value, form\n"
         "from registry.envelope.codec import EnvelopeCodec\n"
         "codec, name = EnvelopeCodec(), {'namespace': 'a.b', 'key': 'c'}\n"
-        "def f(x): return x\n"
-        "f.__code__ = f.__code__.replace(co_code=bytes(range(90, 250)), co_stacksize=1)\n"
-        "here, by_value.PYTHON_TAG = by_value.PYTHON_TAG, 'cpython-3.99'\n"
+        "def f(x): return [x, x, x]\n"
         "envelope = codec.encode(f, **name)\n"
-        "by_value.PYTHON_TAG = here\n"
-        "for forged in (envelope, envelope._replace(meta={**envelope.meta, 'python': here})):\n"
-        "    try: codec.decode(forged, **name)()\n"
+        "code, raw = f.__code__.co_code, form.decode_base64(envelope.data)\n"
+        "assert code in raw\n"
+        "raw = raw.replace(code, bytes([124, 200] * (len(code) // 2)))\n"
+        "meta = {**envelope.meta, 'python': 'cpython-3.99'}\n"
+        "written = envelope._replace(data=form.encode_base64(raw), meta=meta)\n"
+        "signed = codec.policy.keyring().sign(written, **name)\n"
+        "for forged in (signed, signed._replace(meta=envelope.meta)):\n"
+        "    try: codec.decode(forged, **name)(1)\n"
         "    except Exception as error: print(type(error).__name__)\n"
     )
 
+    assert result.returncode == 0
     assert result.stdout.split() == ["PythonVersionMismatchError", "SignatureInvalidError"]
 
 
@@ -188,7 +193,7 @@ def test_what_cloudpickle_would_change_is_refused(codec, tmp_path):
 
 
 def test_endless_nesting_is_refused(codec):
-    value = ()
+    value: tuple = ()
     for _ in range(100_000):
         value = (value,)
 
@@ -263,8 +268,20 @@ def test_a_module_that_cloudpickle_was_told_to_send_goes_by_value(codec):
 
 
 def test_importing_the_codec_loads_nothing_heavy():
-    heavy = "cloudpickle pickle pydantic httpx rich dataclasses inspect logging asyncio".split()
-    loaded = run(f"import sys, registry.envelope.codec; print(*[m for m in {heavy} if m in sys.modules])").stdout
+    heavy = [
+        "cloudpickle",
+        "pickle",
+        "pydantic",
+        "httpx",
+        "rich",
+        "dataclasses",
+        "inspect",
+        "logging",
+        "asyncio",
+    ]
+    loaded = run(
+        f"import sys, registry.envelope.codec; print(*[m for m in {heavy} if m in sys.modules])"
+    ).stdout
 
     assert loaded.split() == []
 

@@ -8,6 +8,7 @@ import fractions
 import math
 import os
 import uuid
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,7 +20,7 @@ from registry.envelope.trust import TrustPolicy
 from registry.errors import SerializationError
 
 CODEC = EnvelopeCodec(TrustPolicy(keyring=Keyring([SigningKey(bytes(32))])))
-NAME = {"namespace": "a.b", "key": "c"}
+NAME: dict[str, Any] = {"namespace": "a.b", "key": "c"}
 EXAMPLES = int(os.environ.get("REGISTRY_TEST_EXAMPLES", "300"))
 
 
@@ -72,7 +73,9 @@ scalars = st.one_of(
     st.builds(Text, st.text()),
     st.builds(Number, st.integers()),
 )
-hashables = st.one_of(st.text(), st.integers(), st.booleans(), st.none(), st.sampled_from([*Colour, *Name, (1, "a")]))
+hashables = st.one_of(
+    st.text(), st.integers(), st.booleans(), st.none(), st.sampled_from([*Colour, *Name, (1, "a")])
+)
 
 
 def containers(inner):
@@ -94,7 +97,9 @@ def containers(inner):
 
 values = st.recursive(scalars, containers, max_leaves=20)
 json_values = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text()),
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text()
+    ),
     lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner)),
     max_leaves=30,
 )
@@ -113,7 +118,7 @@ def same(left, right):
     if isinstance(left, set | frozenset):
         return sorted(map(repr, left)) == sorted(map(repr, right))
     if isinstance(left, float):
-        return math.isnan(left) and math.isnan(right) or left.hex() == right.hex()
+        return (math.isnan(left) and math.isnan(right)) or left.hex() == right.hex()
     if isinstance(left, slice):
         return same((left.start, left.stop, left.step), (right.start, right.stop, right.step))
     return bool(left == right)

@@ -26,7 +26,10 @@ VALUES = {"reference": json.dumps, "value": (1, "two")}
 @pytest.fixture(params=VALUES)
 def signed(request, codec):
     return codec.encode(
-        VALUES[request.param], namespace=NAMESPACE, key=KEY, meta={"identity": "sha256:00", "origin": "a.py:1"}
+        VALUES[request.param],
+        namespace=NAMESPACE,
+        key=KEY,
+        meta={"identity": "sha256:00", "origin": "a.py:1"},
     )
 
 

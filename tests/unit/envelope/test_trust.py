@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import warnings
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ from registry.errors import (
     UntrustedError,
 )
 
-NAME = {"namespace": "research.losses", "key": "mse"}
+NAME: dict[str, Any] = {"namespace": "research.losses", "key": "mse"}
 SAFE_LEVELS = ["json", "refs", "signed"]
 
 
@@ -98,7 +99,9 @@ def no_pickle_runs(monkeypatch):
 
 @pytest.mark.parametrize("level", SAFE_LEVELS)
 @pytest.mark.parametrize("raw", GADGETS.values(), ids=GADGETS)
-@pytest.mark.parametrize("meta", [{}, {"codec": "reference"}, {"codec": "cloudpickle", "python": by_value.PYTHON_TAG}])
+@pytest.mark.parametrize(
+    "meta", [{}, {"codec": "reference"}, {"codec": "cloudpickle", "python": by_value.PYTHON_TAG}]
+)
 def test_gadgets_are_refused_below_unsafe(level, raw, meta, keyring, trusted_package, no_pickle_runs):
     policy = TrustPolicy(level, trusted_modules=trusted_package, home_package="os", keyring=keyring)
 
@@ -159,7 +162,7 @@ def envelopes(keyring, foreign_keyring):
 MISSING, UNKNOWN, INVALID = SignatureMissingError, UnknownSigningKeyError, SignatureInvalidError
 NOT_TRUSTED, TOO_LOW = ReferenceNotAllowedError, UntrustedError
 TABLE = {
-    # level, trusted json?: json | reference: signed foreign unsigned moved | value: signed foreign unsigned moved
+    # level, json trusted?: json | a reference | a value, each of them signed, foreign, unsigned, moved
     ("json", False): "ok | low low low inv | low low low inv",
     ("json", True): "ok | low low low inv | low low low inv",
     ("refs", False): "ok | low low low inv | low low low inv",

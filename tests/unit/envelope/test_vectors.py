@@ -58,8 +58,8 @@ def test_tags_and_key_ids_are_those_of_the_vectors(test_keyring):
     keys, _ = test_keyring
     vectors = load("signatures.json")
 
-    assert signing.DOMAIN_TAG == vectors["domain_tag"]
-    assert signing.ALGORITHM == vectors["algorithm"]
+    assert vectors["domain_tag"] == signing.DOMAIN_TAG
+    assert vectors["algorithm"] == signing.ALGORITHM
     assert [key.id for key in keys] == [key["id"] for key in vectors["keyring"]]
 
 
