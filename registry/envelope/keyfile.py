@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final, NamedTuple, NoReturn
 
+from registry import settings
 from registry.envelope.form import decode_base64
 from registry.envelope.signing import ALGORITHM, Keyring, SigningKey, new_key
 from registry.errors import MalformedEnvelopeError, SignatureError
@@ -62,7 +63,11 @@ def load_keyring() -> Keyring | None:
         return _read_cached(location)
     except FileNotFoundError:
         if location.configured:
-            _refuse(location.path, "does not exist", f"registry key new, or unset {ENVIRONMENT_VARIABLE}")
+            _refuse(
+                location.path,
+                "does not exist",
+                f"registry key new --file PATH, or unset {ENVIRONMENT_VARIABLE}",
+            )
     with suppress(OSError):  # another process was faster, and its key is the one; or nothing can be written
         _make_file(location.path)
     try:
@@ -75,7 +80,7 @@ def why_no_keyring() -> str:
     """The next step where `load_keyring` returned ``None``."""
     location = _locate()
     place = "there is no home directory" if location is None else f"{location.path} cannot be made"
-    return f"no signing key: {place}; set {ENVIRONMENT_VARIABLE} to a key file made with `registry key new`"
+    return f"no signing key: {place}; registry key new --file PATH, and set {ENVIRONMENT_VARIABLE} to it"
 
 
 def key_file_path() -> str | None:
@@ -85,7 +90,7 @@ def key_file_path() -> str | None:
 
 
 def _locate() -> _Location | None:
-    configured = os.environ.get(ENVIRONMENT_VARIABLE)
+    configured = settings.signing_key_file()
     if configured:
         return _Location(os.path.abspath(os.path.expanduser(configured)), True)
     folder = os.environ.get("XDG_CONFIG_HOME", "")
