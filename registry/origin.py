@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
-from types import CodeType, FrameType
+from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 _MAX_WRAPPERS = 32
 """How many layers of ``functools.wraps``, ``partial`` and methods are looked through."""
 
-_TEXT = re.compile(r"(?P<name>\S*)(?: ?\((?P<file>.+?)(?::(?P<line>\d+))?\))?", re.DOTALL)
+_TEXT = re.compile(r"(?P<name>[^\s(]*)(?: ?\((?P<file>.+?)(?::(?P<line>\d+))?\))?", re.DOTALL)
 
 
 class Origin:
@@ -65,7 +65,8 @@ class Origin:
         if found is None:
             return cls("", text)
         module, qualname = _split_name(found["name"])
-        return cls(module, qualname, found["file"] or "", int(found["line"] or 0))
+        origin = cls(module, qualname, found["file"] or "", int(found["line"] or 0))
+        return origin if str(origin) == text else cls("", text)
 
     def __str__(self) -> str:
         if not self.file:
@@ -98,9 +99,15 @@ def origin_of(artifact: object, frame: FrameType | None = None) -> Origin:
     properties lead to the function inside. What has no code (an instance, a builtin, a JSON value) is
     named by its own name or its type, and placed at ``frame``, the registering caller's, if one is given.
     """
-    code = getattr(artifact, "__code__", None)
-    if type(code) is CodeType and "__wrapped__" not in artifact.__dict__:
-        return Origin(artifact.__module__ or "", artifact.__qualname__, code.co_filename, code.co_firstlineno)  # type: ignore[attr-defined]
+    try:
+        if isinstance(artifact, type):
+            return _origin_of_class(artifact, frame)
+        code = artifact.__code__  # type: ignore[attr-defined]
+        if type(code) is CodeType and "__wrapped__" not in artifact.__dict__:
+            name: str = artifact.__qualname__  # type: ignore[attr-defined]
+            return Origin(artifact.__module__ or "", name, code.co_filename, code.co_firstlineno)
+    except Exception:  # most often: no code
+        pass
     try:
         return _origin_of_other(artifact, frame)
     except Exception:  # an artifact's own __getattr__ may raise anything; where it comes from is only shown
@@ -153,9 +160,9 @@ _LAYERS = (
 
 def _origin_of_class(cls: type, frame: FrameType | None) -> Origin:
     module = cls.__module__
-    file = _file_of_class(cls)
+    file = _file_of_class(cls, module)
     if not file:
-        return _at_frame(cls.__qualname__, module, frame if module == _module_of(frame) else None)
+        return _at_frame(cls.__qualname__, module, frame)
     line = cls.__dict__.get("__firstlineno__")
     origin = Origin(module, cls.__qualname__, file, line if type(line) is int else 0)
     if not origin._line:
@@ -163,23 +170,27 @@ def _origin_of_class(cls: type, frame: FrameType | None) -> Origin:
     return origin
 
 
-def _file_of_class(cls: type) -> str:
-    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
-    if isinstance(file, str) and cls.__module__ != "__main__":
-        return file
-    # A notebook has one __main__ and a file per cell.
+def _file_of_class(cls: type, module: str) -> str:
+    if module != "__main__":
+        file = getattr(sys.modules.get(module), "__file__", None)
+        if isinstance(file, str):
+            return file
+    # A notebook has one __main__ and a file per cell; a script may have no file.
     method = _first_method(cls)
-    return method.co_filename if method is not None else file or ""
+    if method is not None:
+        return method.co_filename
+    return getattr(sys.modules.get(module), "__file__", None) or ""
 
 
 def _first_method(cls: type) -> CodeType | None:
     """The code of the first method written in the body of ``cls``."""
     prefix = cls.__qualname__ + "."
     for member in cls.__dict__.values():
-        code = getattr(getattr(member, "__func__", member), "__code__", None)
+        if type(member) is not FunctionType:
+            member = getattr(member, "__func__", None)
         # Functions that the body only assigns, or that a decorator made, lie elsewhere.
-        if type(code) is CodeType and code.co_qualname.startswith(prefix):
-            return code
+        if type(member) is FunctionType and member.__code__.co_qualname.startswith(prefix):
+            return member.__code__
     return None
 
 
@@ -198,7 +209,8 @@ def _line_of_class(cls: type, file: str) -> int:
     lines = [
         line for qualname, line in _class_lines(tree, "") if qualname == cls.__qualname__ and line <= limit
     ]
-    # The same name may be defined again and again (if/else, a rewritten cell): the last one before its method.
+    # The same name may be defined again and again (if/else, a rewritten cell): the last one before its
+    # method.
     return max(lines, default=limit if method is not None else 0)
 
 
