@@ -104,9 +104,9 @@ def _declared(expected: object) -> _Declared:
         return _from_parameters(*arguments)
     if origin is Callable or expected in (Callable, typing.Callable, _UNKNOWN):
         return _from_parameters(..., _UNKNOWN)
-    if isinstance(expected, type):
+    if isinstance(expected, type) and origin is None:
         return _from_protocol(expected)
-    if callable(expected):
+    if callable(expected) and origin is None:
         return _from_signature(_resolved(expected, inspect.signature(expected)))
     raise TypeError(f"not the description of a callable: {expected!r:.80}")
 
@@ -128,8 +128,8 @@ def _from_parameters(parameters: Any, returns: Any) -> _Declared:
 def _from_protocol(cls: type) -> _Declared:
     import inspect
 
-    call = inspect.getattr_static(cls, "__call__", None)
-    if not callable(call) or isinstance(call, type):
+    call = next((vars(base)["__call__"] for base in cls.__mro__ if "__call__" in vars(base)), None)
+    if not callable(call) or not getattr(cls, "_is_protocol", False):
         raise TypeError(f"not the description of a callable: {cls!r:.80}")
     signature = _resolved(call, inspect.signature(call))
     own = list(signature.parameters.values())[1:]
@@ -259,7 +259,8 @@ def _resolve(annotation: Any, owner: Any) -> Any:
     holder.__annotations__ = {"it": annotation}
     variables = {kind.__name__: kind for kind in getattr(owner, "__type_params__", ())}
     try:
-        return typing.get_type_hints(holder, getattr(owner, "__globals__", {}), variables)["it"]
+        resolved = typing.get_type_hints(holder, getattr(owner, "__globals__", {}), variables)["it"]
+        return None if resolved is type(None) else resolved
     except Exception:  # an annotation is any expression, and evaluating it may raise anything
         return inspect.Signature.empty
 
@@ -368,10 +369,24 @@ def _accepts_arguments(wide: Any, narrow: Any, wide_class: type, narrow_class: t
         return _accepts_callable(wanted, found)
     if wide_class is tuple and narrow_class is tuple:
         return _accepts_tuple(wanted, found)
-    # Another class may order its parameters in another way: only like is compared with like.
-    if len(wanted) != len(found):
-        return wide_class is not narrow_class
-    return all(accepts(*pair) for pair in zip(wanted, found, strict=True))
+    if wide_class is narrow_class:
+        return len(wanted) != len(found) or all(map(accepts, wanted, found))
+    return _accepts_elements(wanted, found, narrow_class)
+
+
+def _accepts_elements(wanted: tuple[Any, ...], found: tuple[Any, ...], narrow_class: type) -> bool:
+    """The same for two classes, where what their parameters mean is known: in the standard library."""
+    from collections.abc import AsyncGenerator, Coroutine, Generator, Mapping
+
+    if narrow_class.__module__ not in ("builtins", "collections", "collections.abc"):
+        return True
+    if narrow_class is tuple:
+        return all(accepts(wanted[0], member) for member in found if member is not ...)
+    if len(wanted) == 1 and issubclass(narrow_class, Coroutine):
+        return accepts(wanted[0], found[-1])
+    if len(wanted) == 1 and issubclass(narrow_class, AsyncGenerator | Generator | Mapping):
+        return accepts(wanted[0], found[0])
+    return len(wanted) != len(found) or narrow_class is enumerate or all(map(accepts, wanted, found))
 
 
 def _accepts_callable(wanted: tuple[Any, ...], found: tuple[Any, ...]) -> bool:
