@@ -2,7 +2,7 @@
 # Options for the command behind a target go into ARGS: make serve ARGS="--port 9000"
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check regenerate bench lock clean
+.PHONY: help serve demo test check regenerate bench lock clean
 
 ARGS ?=
 PYTHON_IN_VENV := .venv/bin/python
@@ -15,6 +15,9 @@ serve: .venv/.server ## Start the registry server on localhost:8001
 
 # One worker runs a class's or else a module's tests, so that what they share, a server say, is made once.
 # (Not loadgroup: pytest-xdist 3.8 does not see its marks with pytest 9.2, and says nothing.)
+demo: .venv/.demo ## Watch four workers share a search through the registry
+	@$(PYTHON_IN_VENV) docs/examples/digits/demo.py $(ARGS)
+
 test: .venv/.dev ## Run all tests; a skipped test is a failure
 	@PYTHONPATH="$(CURDIR)/.ci" $(PYTHON_IN_VENV) -m pytest -p no_skips -n auto --dist loadscope $(ARGS)
 
@@ -42,6 +45,10 @@ clean: ## Remove the environment and whatever building and testing left
 ifneq ($(shell cat .venv/.made-in 2>/dev/null),$(CURDIR))
 .PHONY: .venv/.server
 endif
+
+.venv/.demo: .venv/.server .ci/requirements-demo.txt
+	@.ci/venv .ci/requirements-demo.txt
+	@touch $@
 
 .venv/.dev: .venv/.server .ci/requirements.txt
 	@.ci/venv .ci/requirements.txt
