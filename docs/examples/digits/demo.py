@@ -60,7 +60,7 @@ def search_together(server, console, *, kill_server):
     from registry import RemoteError
 
     spawn = multiprocessing.get_context("spawn")
-    workers = [spawn.Process(target=work, args=(f"worker {n}",)) for n in range(1, WORKERS + 1)]
+    workers = [spawn.Process(target=work, args=(n,)) for n in range(1, WORKERS + 1)]
     total = len(Grid)
     deadline = time.monotonic() + WORST_CASE_SECONDS
     for worker in workers:
@@ -103,25 +103,15 @@ def show_best(console, title, rows=10):
     from registries import Results
 
     results = sorted(Results.items(), key=lambda item: item[1]["losses"]["cross_entropy"])
-    table = Table(
-        "Model",
-        "Parameters",
-        "Cross entropy",
-        "Error rate",
-        "Seconds",
-        "Found by",
-        title=title,
-        title_justify="left",
-    )
+    table = Table("Model", "Parameters", "Loss", "Errors", "Worker", title=title, title_justify="left")
     for _, result in results[:rows]:
         losses = result["losses"]
         table.add_row(
             result["model"],
-            "\n".join(f"{name} = {value}" for name, value in result["parameters"].items()),
+            " ".join(f"{name}={value}" for name, value in result["parameters"].items()),
             f"{losses['cross_entropy']:.4f}",
             f"{losses['error_rate']:.2%}",
-            f"{result['seconds']:.2f}",
-            result["worker"],
+            str(result["worker"]),
         )
     console.print(table)
     console.print(f"{len(results)} results, by {len({result['worker'] for _, result in results})} workers")
