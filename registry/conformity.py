@@ -487,6 +487,7 @@ _NOT_MEMBERS = frozenset(
         "__weakref__",
         "__class_getitem__",
         "__match_args__",
+        "__callable_proto_members_only__",
         "__static_attributes__",
         "__firstlineno__",
         "__parameters__",

@@ -185,9 +185,26 @@ class _Writer:
                 del self._seen[id(self._alive.pop())]
             return instead
 
-    def annotations(self, owner: Any) -> Any:
-        """The annotations of a function or a class body, in order."""
-        return self.items(_annotations(owner).items())
+    def annotations(self, owner: Any, namespace: dict[str, Any]) -> Any:
+        """The annotations of a function or a class body, in order.
+
+        Those left as text count with the globals that they name, as far as they are bound: names that
+        are imported for type checkers only stay unbound for ever.
+        """
+        return [
+            [name, self.write(annotation), self._named_in(annotation, owner, namespace)]
+            for name, annotation in _annotations(owner).items()
+        ]
+
+    def _named_in(self, annotation: Any, owner: Any, namespace: dict[str, Any]) -> Any:
+        names = _names_in_text(annotation) if type(annotation) is str else []
+        module = namespace.get("__name__", "")
+        return [
+            [name, self.write(namespace[name])]
+            if name in namespace
+            else [name, self.self_reference(module, name)]
+            for name in names
+        ]
 
     def meets_unbound(self, name: str) -> bool:
         """Whether this is the first time the unbound global ``name`` is met."""
@@ -385,7 +402,7 @@ def _write_function(writer: _Writer, function: Any) -> Any:
         writer.write(function.__kwdefaults__),
         _write_closure(writer, function),
         _write_globals(writer, function, source),
-        writer.annotations(function),
+        writer.annotations(function, function.__globals__),
         writer.items(function.__dict__.items()),
         _assigned_docstring(function),
     ]
@@ -510,6 +527,14 @@ def _annotations(owner: Any) -> dict[str, Any]:
         return dict(owner.__annotations__)
     except Exception:  # evaluated when read since Python 3.14: any expression
         return {}
+
+
+def _names_in_text(annotation: str) -> list[str]:
+    try:
+        code = compile(annotation, "<annotation>", "eval", dont_inherit=True)
+    except (SyntaxError, ValueError):
+        return []
+    return _global_names(code)
 
 
 def _assigned_docstring(function: Any) -> Any:
@@ -757,10 +782,12 @@ def _write_class(writer: _Writer, cls: Any) -> Any:
         writer.sequence(cls.__bases__),
         made.written,
         [[_write_text(name), _write_member(writer, value, made.package)] for name, value in members],
-        writer.annotations(cls),
+        writer.annotations(cls, vars(sys.modules.get(cls.__module__, _EMPTY))),
         None if made.docstring else _words(cls.__doc__),
     ]
 
+
+_EMPTY = types.ModuleType("")
 
 _HEAP_TYPE = 1 << 9
 """Py_TPFLAGS_HEAPTYPE: made by a class statement, not compiled into the interpreter."""
@@ -796,7 +823,7 @@ def _made_by_machinery(writer: _Writer, cls: Any) -> _Made:
     if "__dataclass_fields__" in own:
         return _made_by_dataclass(writer, cls)
     if "_fields" in own and issubclass(cls, tuple):
-        return _made_by_namedtuple(cls)
+        return _made_by_namedtuple(writer, cls)
     if "__attrs_attrs__" in own:
         written = ["attrs", [_write_state(writer, attribute) for attribute in cls.__attrs_attrs__]]
         return _Made(("__attrs_attrs__", "__attrs_props__"), written, "attr")
@@ -871,7 +898,18 @@ def _generated_by_dataclass(cls: Any) -> list[str]:
     They have no source, and their bytecode would tie the identity to a version of Python.
     """
     twin = _dataclass_twin(cls)
-    return [name for name, value in vars(twin).items() if _same_code(value, vars(cls).get(name))]
+    return [
+        name
+        for name, value in vars(twin).items()
+        if _same_code(value, vars(cls).get(name)) and _has_defaults_of_fields(cls, vars(cls)[name])
+    ]
+
+
+def _has_defaults_of_fields(cls: Any, method: Any) -> bool:
+    """Whether nobody has set other defaults on a generated method."""
+    known = {id(field.default) for field in cls.__dataclass_fields__.values()}
+    defaults = [*(method.__defaults__ or ()), *(method.__kwdefaults__ or {}).values()]
+    return all(id(value) in known or type(value).__module__ == "dataclasses" for value in defaults)
 
 
 def _dataclass_twin(cls: Any) -> type:
@@ -908,13 +946,14 @@ def _runs_alike(one: Any, other: Any) -> bool:
     return bool(_form(one.replace(co_qualname="")) == _form(other.replace(co_qualname="")))
 
 
-def _made_by_namedtuple(cls: Any) -> _Made:
+def _made_by_namedtuple(writer: _Writer, cls: Any) -> _Made:
     import collections
 
     defaults = cls.__dict__.get("_field_defaults", {})
     twin = collections.namedtuple(cls.__name__, cls._fields, defaults=[None] * len(defaults))  # type: ignore[misc]
     names = [name for name, value in vars(twin).items() if _same_generated(value, vars(cls).get(name))]
-    made = _Made(names)
+    # Before there was a syntax for defaults they were set on __new__.
+    made = _Made(names, ["namedtuple", writer.write(cls.__new__.__defaults__)])
     made.docstring = cls.__doc__ == twin.__doc__
     return made
 

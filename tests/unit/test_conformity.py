@@ -316,11 +316,12 @@ def test_a_function_or_a_protocol_is_a_declaration_too(expected: object) -> None
 
     check_signature(model, expected)
     check_signature(any_keyword, expected)
-    for func, problem in [
+    cases: list[tuple[Any, str]] = [
         (without_default, "called with 1 positional argument"),
         (without_keyword, "unexpected keyword argument 'z'"),
         (other_keyword, "'keywords' takes int, and is given bytes"),
-    ]:
+    ]
+    for func, problem in cases:
         with pytest.raises(ConformanceError, match=problem):
             check_signature(func, expected)
 
@@ -635,4 +636,4 @@ def test_importing_the_checks_imports_neither_inspect_nor_typing_tools() -> None
         [sys.executable, "-S", "-c", code], capture_output=True, text=True, env=environment, check=True
     )
 
-    assert not {"inspect", "ast", "dis", "dataclasses", "linecache", "json"} & set(answer.stdout.split())
+    assert not {"inspect", "ast", "dis", "dataclasses", "json"} & set(answer.stdout.split())

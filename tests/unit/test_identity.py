@@ -225,6 +225,14 @@ def it(x: N): return x
 ---
 N = float
 def it(x: N): return x
+### annotation by name as text
+from __future__ import annotations
+N = int
+def it(x: N): return x
+---
+from __future__ import annotations
+N = float
+def it(x: N): return x
 ### lambda of a line
 it, _ = lambda: 1, lambda: 2
 ---
@@ -348,6 +356,16 @@ class it:
 ---
 class it:
  k = True
+### class annotation by name as text
+from __future__ import annotations
+N = int
+class it:
+ x: N
+---
+from __future__ import annotations
+N = float
+class it:
+ x: N
 ### class annotation
 class it:
  k: int
@@ -566,6 +584,22 @@ from typing import NamedTuple
 class it(NamedTuple):
  a: int
  def m(self): return 2
+### named tuple default on the constructor
+import collections
+it = collections.namedtuple('it', 'a b')
+it.__new__.__defaults__ = (1,)
+---
+import collections
+it = collections.namedtuple('it', 'a b')
+it.__new__.__defaults__ = (2,)
+### flag boundary
+import enum
+class it(enum.Flag, boundary=enum.STRICT):
+ A = 1
+---
+import enum
+class it(enum.Flag, boundary=enum.KEEP):
+ A = 1
 ### attrs default
 import attrs
 @attrs.define
@@ -772,6 +806,13 @@ def it(n): return n and other(n - 1)
 def other(n): return it(n)
 ### lambda
 a, it = (lambda x: x + 1), (lambda x: x + 2)
+### annotations as text
+from __future__ import annotations
+import typing
+if typing.TYPE_CHECKING: from nowhere import Missing
+def it(x: Missing, y: Here | None, z: 'list[Here]' = ()) -> it: return x
+class Here:
+ def m(self, other: Here) -> typing.Self: return self
 ### f-string
 def it(x): return f'{x!r:>{x}} {x=} {{}}' f'{x + 1:.2f}' 'z'
 ### docstring
@@ -1427,7 +1468,7 @@ def exactly(value: Any) -> Any:
     return type(value).__name__, repr(value)
 
 
-@settings(deadline=None)  # the first one imports, a busy machine is slow
+@settings(deadline=None, max_examples=50)  # a busy machine is slow
 @given(values)
 def test_a_copy_of_a_value_gives_the_same_identity(value: Any) -> None:
     import copy
@@ -1435,7 +1476,7 @@ def test_a_copy_of_a_value_gives_the_same_identity(value: Any) -> None:
     assert identity_of(returning(value)) == identity_of(returning(copy.deepcopy(value))) is not None
 
 
-@settings(deadline=None)  # the first one imports, a busy machine is slow
+@settings(deadline=None, max_examples=50)  # a busy machine is slow
 @given(values, values)
 def test_values_that_can_be_told_apart_give_different_identities(one: Any, other: Any) -> None:
     assume(exactly(one) != exactly(other))
@@ -1459,7 +1500,7 @@ def test_values_that_look_alike_give_different_identities() -> None:
     assert len(set(found)) == len(LOOKALIKES)
 
 
-@settings(deadline=None)  # the first one imports, a busy machine is slow
+@settings(deadline=None, max_examples=50)  # a busy machine is slow
 @given(st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
 def test_json_values_have_an_identity_and_others_have_none(value: Any) -> None:
     def is_json(value: Any) -> bool:
