@@ -169,6 +169,8 @@ class SqliteFile:
         connection.execute("PRAGMA fullfsync = 1")
         connection.execute("PRAGMA checkpoint_fullfsync = 1")
         connection.execute("PRAGMA journal_size_limit = 67108864")
+        # The writer merges the log after it has answered; within a COMMIT only where it did not get to it.
+        connection.execute("PRAGMA wal_autocheckpoint = 16384")
 
     def _unusable(self, exc: sqlite3.Error) -> StorageSetupError:
         if getattr(exc, "sqlite_errorcode", 0) == sqlite3.SQLITE_NOTADB:
