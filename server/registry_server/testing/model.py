@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from itertools import count
 from typing import TypeVar
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -218,8 +218,13 @@ def _line(entry: tuple[str, bytes, str, int, int, str] | None) -> Line | None:
     return None if entry is None else entry[:5]
 
 
-def check_against_model(open_backend: OpenBackend, *, survives_reopening: bool, scripts: int = 60) -> None:
-    """Run ``scripts`` random scripts of up to 30 operations; `AssertionError` at the first difference."""
+def check_against_model(
+    open_backend: OpenBackend, *, survives_reopening: bool, scripts: int = 60, shrink: bool = False
+) -> None:
+    """Run ``scripts`` random scripts of up to 30 operations; `AssertionError` at the first difference.
+
+    ``shrink`` looks for a shorter script that fails too, which can take minutes.
+    """
     with asyncio.Runner() as runner:
         shared = _Subject(open_backend, runner)
         kept = survives_reopening
@@ -236,6 +241,7 @@ def check_against_model(open_backend: OpenBackend, *, survives_reopening: bool, 
                     stateful_step_count=30,
                     deadline=None,
                     database=None,
+                    phases=[Phase.generate, Phase.shrink] if shrink else [Phase.generate],
                     suppress_health_check=list(HealthCheck),
                 ),
             )
