@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, Response, jsonify, render_template, request
+from flask import Flask, Response, abort, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
+from registry.errors import CoercionError, NamespaceError
+from registry.names import check_key, check_namespace
+from registry_server.dashboard.facts import EntryFacts, facts_of, problem_codes
+from registry_server.dashboard.finding import find_keys
 from registry_server.storage.base import StorageBackend, StorageError
 
 Run = Callable[[Any], Any]
+
+PAGE_ENTRIES = 50
+PAGE_NAMESPACES = 200
+PAGE_BYTES = 4 * 1024 * 1024
 
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
@@ -24,21 +32,68 @@ _PAGE_HEADERS = {
 def create_pages(backend: StorageBackend, run: Run) -> Flask:
     """The Flask application; ``run`` takes a coroutine of the storage to its loop and waits for it."""
     app = Flask(__name__)
+    app.jinja_env.filters["number"] = "{:,}".format
 
     @app.get("/")
     def overview() -> str:
-        totals = run(backend.totals(largest=100))
+        totals = run(backend.totals(largest=PAGE_NAMESPACES))
         return render_template("overview.html", totals=totals, location=backend.location, epoch=backend.epoch)
+
+    @app.get("/browse/<namespace>")
+    def browse(namespace: str) -> str:
+        _known_namespace(namespace)
+        prefix = request.args.get("prefix", "")[:1_024]
+        after = request.args.get("after", 0, type=int)
+        page = run(
+            backend.page(
+                namespace, prefix=prefix, after=max(after, 0), limit=PAGE_ENTRIES, max_bytes=PAGE_BYTES
+            )
+        )
+        count, _ = run(backend.count(namespace))
+        entries = [facts_of(entry) for entry in page.entries]
+        last = page.entries[-1].created if page.more else None
+        return render_template(
+            "namespace.html", namespace=namespace, count=count, prefix=prefix, entries=entries, last=last
+        )
+
+    @app.get("/browse/<namespace>/entry")
+    def entry(namespace: str) -> str:
+        _known_namespace(namespace)
+        facts = _facts(namespace, request.args.get("key", ""))
+        return render_template("entry.html", namespace=namespace, entry=facts)
+
+    def _facts(namespace: str, key: str) -> EntryFacts:
+        try:
+            found, _ = run(backend.get(namespace, check_key(key)))
+        except CoercionError:
+            found = None
+        if found is None:
+            abort(404, f"There is no {key[:100]!r} in {namespace}")
+        return facts_of(found)
+
+    @app.get("/search")
+    def search() -> str:
+        text = request.args.get("q", "").strip()[:100]
+        found = run(find_keys(backend, text)) if text else None
+        return render_template("search.html", text=text, found=found)
+
+    @app.get("/problems/<code>")
+    def problem(code: str) -> str:
+        known = problem_codes()
+        if code not in known:
+            abort(404, f"There is no problem {code[:40]!r}")
+        status, meaning = known[code]
+        return render_template("problem_code.html", code=code, status=status, meaning=meaning)
 
     @app.errorhandler(HTTPException)
     def not_a_page(error: HTTPException) -> tuple[Response | str, int]:
         status = error.code or 500
         code = "not_found" if status == 404 else "invalid_request" if status < 500 else "server_fault"
-        return _problem_or_page(status, code, error.description or error.name)
+        return _problem_or_page(status, code, error.name, error.description or error.name)
 
     @app.errorhandler(StorageError)
     def no_storage(error: StorageError) -> tuple[Response | str, int]:
-        return _problem_or_page(503, "storage_unavailable", str(error))
+        return _problem_or_page(503, "storage_unavailable", "Service Unavailable", str(error))
 
     @app.after_request
     def harden(response: Response) -> Response:
@@ -48,11 +103,17 @@ def create_pages(backend: StorageBackend, run: Run) -> Flask:
     return app
 
 
-def _problem_or_page(status: int, code: str, detail: str) -> tuple[Response | str, int]:
+def _known_namespace(namespace: str) -> None:
+    try:
+        check_namespace(namespace)
+    except NamespaceError:
+        abort(404, "That is not a namespace")
+
+
+def _problem_or_page(status: int, code: str, title: str, detail: str) -> tuple[Response | str, int]:
     """A page for who asks for HTML, a problem document (RFC 9457) for every program."""
-    if request.accept_mimetypes.best == "text/html" or "text/html" in request.headers.get("Accept", ""):
+    if "text/html" in request.headers.get("Accept", ""):
         return render_template("problem.html", status=status, detail=detail), status
-    title = {404: "Not Found", 503: "Service Unavailable"}.get(status, "Error")
     answer = jsonify(type=f"/problems/{code}", title=title, status=status, detail=detail, code=code)
     answer.content_type = "application/problem+json"
     return answer, status
