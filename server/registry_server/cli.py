@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 import uvicorn
 
@@ -17,6 +21,8 @@ from registry_server.storage.select import backend_from_url, default_url
 
 GRACE_SECONDS = 5
 """How long requests under way may take to finish once the server was told to stop."""
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class SetupError(Exception):
@@ -56,8 +62,6 @@ def serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
             runner.run(_serve(settings, sockets, say))
     except StorageSetupError as error:
         raise SetupError(str(error)) from None
-    except KeyboardInterrupt:
-        pass  # uvicorn has stopped cleanly and hands the signal on
     finally:
         for bound in sockets:
             bound.close()
@@ -65,15 +69,42 @@ def serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
 
 async def _serve(settings: ServerSettings, sockets: list[socket.socket], say: Callable[[str], None]) -> None:
     backend = backend_from_url(settings.storage)
-    await backend.open()
-    try:
-        for line in _greeting(settings, sockets, backend):
-            say(line)
-        server = uvicorn.Server(_uvicorn_config(settings, backend))
-        await server.serve(sockets=sockets)
-    finally:
-        await backend.close()
+    server = _Server(_uvicorn_config(settings, backend))
+    with server.stopped_by_signals():
+        await backend.open()
+        try:
+            for line in _greeting(settings, sockets, backend):
+                say(line)
+            await server.serve(sockets=sockets)
+        finally:
+            await backend.close()
     say("stopped; everything acknowledged is stored" if backend.durable else "stopped; its memory is gone")
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn's, with signals heeded from before the storage opens until it is closed.
+
+    Uvicorn alone raises a signal again once it has stopped: SIGTERM would end the process and SIGINT cancel
+    the task, either before the storage is closed.
+    """
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # Uvicorn breaks off what is under way at a second Ctrl-C; ours takes `GRACE_SECONDS` at most anyway.
+        self.should_exit = True
+
+    @contextmanager
+    def stopped_by_signals(self) -> Iterator[None]:
+        """SIGINT and SIGTERM stop the server, however often they come."""
+        before = {number: signal.signal(number, self.handle_exit) for number in _STOPPING}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _uvicorn_config(settings: ServerSettings, backend: StorageBackend) -> uvicorn.Config:
@@ -109,21 +140,29 @@ def _bind(host: str, port: int) -> list[socket.socket]:
             f"Cannot listen on {host!r}: {error.strerror}. Use --host with a name of this machine"
         ) from None
     sockets: list[socket.socket] = []
+    failure: OSError | None = None
     for family, kind, protocol, _, address in dict.fromkeys(found):
         if sockets and port == 0:  # the port that the system chose for the first address
             address = (address[0], sockets[0].getsockname()[1], *address[2:])
         try:
             sockets.append(_listening(family, kind, protocol, address))
         except OSError as error:
-            if family == socket.AF_INET6 and sockets:
-                continue  # a machine without IPv6 may still name ::1
-            for bound in sockets:
-                bound.close()
-            raise SetupError(
-                f"Cannot listen on {host}:{port}: {error.strerror}. "
-                "Another server may run there: stop it, or choose a port with --port"
-            ) from None
+            failure = error
+            if error.errno not in _NO_SUCH_ADDRESS:
+                break
+    if failure is not None and (not sockets or failure.errno not in _NO_SUCH_ADDRESS):
+        for bound in sockets:
+            bound.close()
+        raise SetupError(
+            f"Cannot listen on {host}:{port}: {failure.strerror}. "
+            "Another server may run there: stop it, or choose a port with --port"
+        )
     return sockets
+
+
+# A machine without IPv6 may still name ::1. An address that is taken is another matter: whoever has it would
+# be talked to by the half of the clients that try it first.
+_NO_SUCH_ADDRESS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 def _listening(family: int, kind: int, protocol: int, address: tuple[object, ...]) -> socket.socket:

@@ -1,0 +1,82 @@
+"""What tests of every folder share: servers, in processes of their own and in this one.
+
+`live_server`, `start_server` and `live_server_url` are for whoever needs real sockets, processes and signals;
+`client` is hundreds of times cheaper. Nothing of the server is imported before a test asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tests.server.processes import LiveServer
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[Callable[..., LiveServer]]:
+    """``start_server(storage, *options, host=...)``: as many servers as a test likes, killed when it ends.
+
+    ``storage`` is SQLite in a file of the test's folder where it is not given.
+    """
+    from tests.server.processes import LiveServer
+
+    servers: list[LiveServer] = []
+
+    def start(storage: str | None = None, *options: str, host: str = "127.0.0.1") -> LiveServer:
+        folder = tmp_path / f"server{len(servers)}"
+        folder.mkdir()
+        server = LiveServer(folder, storage or f"sqlite:///{folder}/registry.db", *options, host=host)
+        servers.append(server.start())
+        return server
+
+    yield start
+    for server in servers:
+        server.kill()
+
+
+@pytest.fixture
+def live_server(start_server: Callable[..., LiveServer], request: pytest.FixtureRequest) -> LiveServer:
+    """A server in a process of its own: ``.url .host .port .stop() .kill() .restart()``.
+
+    On SQLite in the test's folder, so that a restart finds what was stored. Another storage by
+    ``@pytest.mark.parametrize("live_server", ["memory:"], indirect=True)``.
+    """
+    return start_server(getattr(request, "param", None))
+
+
+@pytest.fixture
+def live_server_url(live_server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> str:
+    """`live_server`'s address, also in ``REGISTRY_SERVER_URL``: registries of this process find it."""
+    monkeypatch.setenv("REGISTRY_SERVER_URL", live_server.url)
+    return live_server.url
+
+
+@pytest.fixture(scope="session")
+def application() -> tuple[Any, Any]:
+    """The ASGI application and its memory storage; made once: compiling the specification costs 0.4 s."""
+    from registry_server.app import create_app
+    from registry_server.settings import ServerSettings
+    from registry_server.storage.memory import MemoryBackend
+
+    backend = MemoryBackend()
+    return create_app(ServerSettings(), backend), backend
+
+
+@pytest.fixture
+async def client(application: tuple[Any, Any]) -> AsyncIterator[httpx.AsyncClient]:
+    """An HTTP client of a server in this process, whose memory storage is empty."""
+    import httpx
+
+    app, backend = application
+    await backend.open()
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://localhost:8001"
+    ) as client:
+        yield client
+    await backend.close()
