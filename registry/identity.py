@@ -42,7 +42,8 @@ def identity_of(artifact: object) -> str | None:
     Not seen: what is reached through an attribute of a module or by name at run time (``globals()``,
     ``getattr``, imports inside the code), what a builtin does, and globals that are bound again later.
 
-    Costs from 50 us to some milliseconds and may read source files; never raises.
+    Costs up to a few milliseconds, and for the first artifact of a module the time to read and parse
+    it; meant for a duplicate or a remote registration, not for every one. Never raises.
     """
     try:
         if not _may_have_identity(artifact):
@@ -222,6 +223,9 @@ def _digest(written: Any) -> str:
 
 
 def _may_have_identity(artifact: Any) -> bool:
+    if isinstance(artifact, types.BuiltinFunctionType | types.MethodType):
+        # math.sin and Model.make are functions, "text".join and model.fit belong to an instance.
+        return artifact.__self__ is None or isinstance(artifact.__self__, type | types.ModuleType)
     return isinstance(artifact, type) or type(artifact) in _ARTIFACTS or _is_json(artifact)
 
 
@@ -289,7 +293,7 @@ _BY_TYPE: dict[type, Callable[[_Writer, Any], Any]] = {
     object: lambda _, __: ["object"],
     types.MappingProxyType: lambda writer, value: ["mappingproxy", writer.items(value.items())],
     types.FunctionType: lambda writer, value: _write_function(writer, value),
-    types.BuiltinFunctionType: lambda _, value: _required_reference(value),
+    types.BuiltinFunctionType: lambda writer, value: _write_builtin(writer, value),
     types.MethodType: lambda writer, value: _write_method(writer, value),
     types.WrapperDescriptorType: lambda _, value: _required_reference(value),
     types.MethodDescriptorType: lambda _, value: _required_reference(value),
@@ -343,7 +347,7 @@ def _writer_of_other(value: Any) -> Callable[[_Writer, Any], Any]:
     if isinstance(value, type):
         return _write_class
     kind = type(value)
-    if kind.__module__ in ("typing", "types", "typing_extensions"):
+    if kind.__module__ in ("typing", "types", "typing_extensions", "collections.abc", "_collections_abc"):
         return _write_hint
     return _special_writer(kind) or _unwritable
 
@@ -374,6 +378,14 @@ def _find(module: str, name: str) -> Any:
     for part in name.split("."):
         found = getattr(found, part, None)
     return found
+
+
+def _write_builtin(writer: _Writer, value: Any) -> Any:
+    owner = value.__self__
+    kind = type(owner)
+    if kind is str or f"{kind.__module__}.{kind.__qualname__}" in ("re.Pattern", "_struct.Struct"):
+        return ["method", writer.write(owner), value.__name__]
+    return _required_reference(value)
 
 
 def _required_reference(value: Any) -> Any:
@@ -549,7 +561,11 @@ def _words(text: Any) -> Any:
 
 def _write_method(writer: _Writer, method: Any) -> Any:
     if not isinstance(method.__self__, type):
-        raise _NoForm("bound to an instance")
+        # Some modules offer the methods of an instance as functions: random.shuffle.
+        module, name = method.__module__, method.__name__
+        if writer.is_home_module(module) or _find(module, name) is not method:
+            raise _NoForm("bound to an instance")
+        return ["reference", module, name]
     return ["method", writer.write(method.__self__), writer.write(method.__func__)]
 
 
@@ -1112,6 +1128,8 @@ _BY_NAME: dict[str, Callable[[_Writer, Any], Any]] = {
         writer.items(value.items()),
     ],
     "collections.deque": _write_deque,
+    "builtins.builtin_method": lambda writer, value: _write_builtin(writer, value),
+    "_struct.Struct": lambda writer, value: ["struct", writer.write(value.format)],
     "datetime.date": _write_moment,
     "datetime.datetime": _write_moment,
     "datetime.time": _write_moment,

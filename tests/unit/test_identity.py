@@ -290,6 +290,14 @@ def it(x): return x in S
 ---
 S = {1, 3}
 def it(x): return x in S
+### pattern of a method
+import re
+match = re.compile('a').match
+def it(x): return match(x)
+---
+import re
+match = re.compile('b').match
+def it(x): return match(x)
 ### function in a set
 def f(): return 1
 S = {f}
@@ -806,6 +814,13 @@ def it(n): return n and other(n - 1)
 def other(n): return it(n)
 ### lambda
 a, it = (lambda x: x + 1), (lambda x: x + 2)
+### callables of collections.abc
+from collections.abc import Callable, Iterable
+def it(f: Callable[[int], str], *g: Callable[..., Iterable[int]]) -> Callable: return f
+### methods of constants
+import random, re, struct
+match, join, pack, shuffle = re.compile('a+').fullmatch, ', '.join, struct.Struct('<I').pack, random.shuffle
+def it(x): return match(x) or join(x) or pack(x) or shuffle(x)
 ### annotations as text
 from __future__ import annotations
 import typing
@@ -1190,6 +1205,11 @@ class C:
 it = C().m
 ### method of a list
 it = [].append
+### method of a text
+it = ', '.join
+### method of a list in a global
+push = [].append
+def it(x): push(x)
 ### global instance
 class C: pass
 K = C()
