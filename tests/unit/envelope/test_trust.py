@@ -201,6 +201,29 @@ def test_home_package_is_trusted_at_refs_only(keyring):
     assert outcome(envelope, "signed", keyring, home_package="json") is MISSING
 
 
+@pytest.mark.parametrize(
+    ("module", "qualname"), [("posix", "getcwd"), ("builtins", "len"), ("subprocess", "run")]
+)
+def test_not_even_a_home_package_opens_the_never_list(module, qualname, keyring):
+    envelope = reference_envelope(module, qualname)
+
+    assert outcome(envelope, "refs", keyring, home_package=module) is NOT_TRUSTED
+
+
+@pytest.mark.parametrize(
+    "envelope",
+    [
+        Envelope("json", "1", "base64"),
+        Envelope("pickle", "1", "json"),
+        Envelope("yaml", "1", "json"),
+        Envelope("json", "1", "json", signature="not one"),
+        Envelope("json", "1", "json", meta={"": ""}),
+    ],
+)
+def test_an_envelope_without_its_form_is_refused_at_the_gate(envelope, keyring):
+    assert outcome(envelope, "unsafe", keyring) is MalformedEnvelopeError
+
+
 def test_trusting_a_package_trusts_what_lies_in_it_and_no_namesake(keyring):
     def found(module, qualname):
         return outcome(reference_envelope(module, qualname), "refs", keyring, trusted_modules=["json"])
