@@ -1,7 +1,7 @@
 """Help for testing code that uses registries: a throw-away server, and registries put back as they were.
 
-With pytest nothing has to be imported: the fixtures of `registry.pytest_plugin` are there once this distribution is
-installed. The server needs the extra ``server``.
+With pytest nothing has to be imported: the fixtures of `registry.pytest_plugin` are there once this
+distribution is installed. The server needs the extra ``server``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The border to httpx: one pooled connection set for each server and process, deadlines, and typed errors.
 
-Nothing else of the library touches httpx. A call is over within its timeout, whatever the server does: httpx
-bounds each step, the loops here bound their sum.
+Nothing else of the library touches httpx. A call is over within its timeout, whatever the server does.
 """
 
 from __future__ import annotations
@@ -9,27 +8,34 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NoReturn
 from urllib.parse import urlencode
 
+import httpcore
 import httpx
 
 from registry.errors import (
     OutcomeUnknownError,
     RemoteError,
-    ServerFaultError,
     ServerTimeoutError,
     ServerUnreachableError,
+    ValidationError,
 )
+from registry.storage.deadline import DeadlineBackend, set_deadline
+from registry.storage.problems import outside_contract, refused
 
 CONNECT_RETRY_SECONDS: Final = 0.5
 """How long a refused connection is tried again: nothing was sent, so for writes too."""
 
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 """The largest answer that is read; a full page of the largest values is far below."""
+
+REPEATED: Final = "registry-client-repeated"
+"""Header field of an answer to a request that was sent again after its first answer was lost."""
 
 _KEEPALIVE_SECONDS = 30.0
 """Shorter than our server keeps an idle connection open, so that a request seldom meets a closing one."""
@@ -64,7 +70,7 @@ class RegistryHttpClient:
             **(kwargs.get("headers") or {}),
         }
         if (token := self._bearer()) is not None:
-            headers["Authorization"] = f"Bearer {token}"
+            headers["Authorization"] = f"Bearer {_checked_token(token)}"
         content = None
         if "json" in kwargs:
             content = json.dumps(kwargs["json"], ensure_ascii=False, separators=(",", ":")).encode()
@@ -76,6 +82,18 @@ class RegistryHttpClient:
         return call.run(pools.transport(self._root), target, headers, content, repeatable=repeatable)
 
 
+_is_token = re.compile(r"[!-~]+").fullmatch
+
+
+def _checked_token(token: str) -> str:
+    if _is_token(token):
+        return token
+    raise ValidationError(
+        "The bearer token is empty or has characters other than visible ASCII, which HTTP cannot carry",
+        suggestions=["see what REGISTRY_SERVER_TOKEN or token= is set to: a line's end copied along, say"],
+    )
+
+
 class _Call:
     """One request with its retries, within one deadline."""
 
@@ -84,6 +102,7 @@ class _Call:
         self.url = url
         self._started = time.monotonic()
         self._deadline = deadline
+        self._lost_an_answer = False
 
     def run(
         self,
@@ -107,17 +126,29 @@ class _Call:
             if response.status_code == 503 and repeatable and attempt < _ATTEMPTS and self._left() > 0.1:
                 self._pause(attempt)
                 continue
-            return response
+            return self._recognised(response)
 
     def _answer(self, pool: httpx.BaseTransport, request: httpx.Request) -> httpx.Response:
+        set_deadline(self._deadline)
         response = pool.handle_request(request)
         try:
             if "content-encoding" in response.headers:
-                raise ServerFaultError(f"{self.url} answered compressed, which was not asked for")
+                raise outside_contract(self._server(), "a compressed answer, which was not asked for")
             body = b"".join(self._bounded(response))
         finally:
             response.close()
         return httpx.Response(response.status_code, headers=response.headers, content=body, request=request)
+
+    def _recognised(self, response: httpx.Response) -> httpx.Response:
+        """``response``, marked if it may be about what this very call did before its first answer was lost."""
+        status = response.status_code
+        if status in (401, 403) and "json" not in response.headers.get("content-type", ""):
+            raise refused(self._server(), status)  # by something in front of the server
+        if self._lost_an_answer:
+            response.headers[REPEATED] = "1"
+            if self.method == "DELETE" and status in (404, 412):
+                self._unknown(httpx.ReadError("the first answer was lost"))  # gone: by us or by others
+        return response
 
     def _bounded(self, response: httpx.Response) -> Iterator[bytes]:
         size = 0
@@ -125,30 +156,27 @@ class _Call:
         for part in response.stream:
             size += len(part)
             if size > MAX_ANSWER_BYTES:
-                raise ServerFaultError(
-                    f"{self.url} answered more than {MAX_ANSWER_BYTES:,} bytes",
-                    context={"limit": MAX_ANSWER_BYTES},
-                )
-            if time.monotonic() > self._deadline:
-                raise httpx.ReadTimeout("the answer came too slowly")
+                raise outside_contract(self._server(), f"an answer of more than {MAX_ANSWER_BYTES:,} bytes")
             yield part
 
     def _left(self) -> float:
         return max(self._deadline - time.monotonic(), 0.001)
 
-    def _pause(self, attempt: int) -> None:
-        time.sleep(min(random.uniform(0.5, 1.0) * 0.05 * 2**attempt, self._left()))
+    def _pause(self, attempt: int, *, at_most: float = float("inf")) -> None:
+        time.sleep(min(random.uniform(0.5, 1.0) * 0.05 * 2**attempt, self._left(), at_most))
 
     def _give_up_or_wait(self, error: httpx.HTTPError, attempt: int, repeatable: bool) -> None:
         """Return after a pause if the request may be sent again, else raise what happened."""
         if isinstance(error, httpx.ConnectError):
-            if time.monotonic() - self._started < min(CONNECT_RETRY_SECONDS, self._deadline - self._started):
-                self._pause(attempt)
+            retries_end = min(self._started + CONNECT_RETRY_SECONDS, self._deadline)
+            if (left := retries_end - time.monotonic()) > 0:
+                self._pause(attempt, at_most=left)
                 return
             raise self._unreachable(error) from error
         if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
             raise self._timeout(error) from error
         if repeatable and not isinstance(error, httpx.TimeoutException):
+            self._lost_an_answer = True
             if attempt < _ATTEMPTS and self._left() > 0.1:
                 self._pause(attempt)
                 return
@@ -219,21 +247,22 @@ class _Pools:
             return transport
         with self._lock:
             if url not in self._transports:
-                self._transports[url] = _new_transport(url)
+                self._transports[url] = _Transport(secure=url.startswith("https:"))
             return self._transports[url]
 
 
-def _new_transport(url: str) -> httpx.HTTPTransport:
-    secure = url.startswith("https:")  # loading certificates takes 20 ms and more, for nothing on http
-    return httpx.HTTPTransport(
-        verify=secure,
-        trust_env=False,
-        limits=httpx.Limits(
+class _Transport(httpx.HTTPTransport):
+    """httpx's transport over a pool whose every network step ends at the call's deadline."""
+
+    def __init__(self, *, secure: bool) -> None:
+        # Not httpx's own __init__: it loads certificates, 20 ms and more, also where there is no TLS.
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=httpx.create_ssl_context(trust_env=False) if secure else None,
             max_connections=_MAX_CONNECTIONS,
             max_keepalive_connections=_MAX_CONNECTIONS,
             keepalive_expiry=_KEEPALIVE_SECONDS,
-        ),
-    )
+            network_backend=DeadlineBackend(),
+        )
 
 
 pools = _Pools()

@@ -1,8 +1,8 @@
-"""From a server's problem documents back to the exceptions that a local registry would raise."""
+"""From what a server answers back to the exceptions that a local registry would raise."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn
 
 from registry import errors
@@ -13,7 +13,18 @@ from registry.errors import (
     ServerFaultError,
     ValidationError,
 )
-from registry_client.models import CurrentEntry, Problem
+from registry_client.models import (
+    BatchSetResult,
+    ContainsAnswer,
+    CurrentEntry,
+    EntryAnswer,
+    ItemPage,
+    KeyPage,
+    LengthAnswer,
+    Problem,
+    SetEntryResult,
+)
+from registry_client.types import Unset
 
 _BY_CODE: Final[Mapping[str, type[ValidationError]]] = {
     kind.code: kind
@@ -36,16 +47,30 @@ _BY_STATUS: Final[Mapping[int, type[ValidationError]]] = {
 }
 
 
-def raise_problem(problem: Problem, server: str) -> NoReturn:
-    """Raise what ``problem`` is: by its code where we have a class for it, else by its status."""
+_NEXT_STEPS: Final[Mapping[type[ValidationError], str]] = {
+    PermissionDeniedError: "set REGISTRY_SERVER_TOKEN, or token=, to a token that may do this",
+    errors.LimitExceededError: "see what the server takes at most: /capabilities",
+    ServerFaultError: "see the server's log, and try again",
+    RemoteError: "check that client and server are of one version: /stats has the server's",
+}
+"""What to suggest where a server suggests nothing."""
+
+
+def raise_problem(problem: Problem, server: str, *, repeated: bool = False) -> NoReturn:
+    """Raise what ``problem`` is: by its code where we have a class for it, else by its status.
+
+    ``repeated``: it answers a request that was sent again, so it may be about what the first one did.
+    """
     kind = _BY_CODE.get(problem.code) or _BY_STATUS.get(problem.status)
     if kind is None:
         kind = ServerFaultError if problem.status >= 500 else RemoteError
     context: dict[str, Any] = dict(problem.context.to_dict()) if problem.context else {}
     context |= {"server": server, "status": problem.status, "code": problem.code}
     if kind is PreconditionFailedError:
-        context["current"] = current_of(problem)
-    raise kind(_message(kind, problem, server), list(problem.suggestions or ()), context)
+        context |= {"current": current_of(problem), "repeated": repeated}
+    next_step = _NEXT_STEPS.get(kind)
+    suggestions = problem.suggestions or ([next_step] if next_step else [])
+    raise kind(_message(kind, problem, server), suggestions, context)
 
 
 def _message(kind: type[ValidationError], problem: Problem, server: str) -> str:
@@ -66,3 +91,56 @@ def outside_contract(server: str, why: str) -> ServerFaultError:
         suggestions=["check that REGISTRY_SERVER_URL names a registry server, and no proxy's login page"],
         context={"server": server},
     )
+
+
+def refused(server: str, status: int) -> PermissionDeniedError:
+    """The error for a 401 or 403 that no registry server wrote: something in front of it asks who we are."""
+    return PermissionDeniedError(
+        f"Registry server {server}, or a proxy in front of it, answered {status}",
+        suggestions=[_NEXT_STEPS[PermissionDeniedError]],
+        context={"server": server, "status": status},
+    )
+
+
+def is_as_specified(answer: object) -> bool:
+    """Whether what we use of a parsed answer has the types of the specification.
+
+    The generated client looks for fields, not for their types.
+    """
+    check = _AS_SPECIFIED.get(type(answer))
+    return check is None or check(answer)
+
+
+def _is_text(value: object) -> bool:
+    return type(value) is str
+
+
+def _is_page(page: Any, members: object) -> bool:
+    return type(members) is list and (isinstance(page.next_, Unset) or _is_text(page.next_))
+
+
+def _is_entry(entry: Any) -> bool:
+    return type(entry.revision) is int and _is_text(entry.etag) and _is_text(entry.digest)
+
+
+def _is_current(current: CurrentEntry | Unset | None) -> bool:
+    return isinstance(current, Unset | None) or _is_entry(current)
+
+
+_AS_SPECIFIED: Final[Mapping[type, Callable[[Any], bool]]] = {
+    EntryAnswer: _is_entry,
+    SetEntryResult: _is_entry,
+    LengthAnswer: lambda answer: type(answer.length) is int and answer.length >= 0,
+    ContainsAnswer: lambda answer: type(answer.contains) is bool,
+    KeyPage: lambda page: _is_page(page, page.keys) and all(map(_is_text, page.keys)),
+    ItemPage: lambda page: (
+        _is_page(page, page.items) and all(_is_text(item.key) and _is_entry(item) for item in page.items)
+    ),
+    BatchSetResult: lambda result: all(
+        _is_current(outcome.current) if outcome.outcome == "refused" else _is_text(outcome.etag)
+        for outcome in result.outcomes
+    ),
+    Problem: lambda problem: (
+        type(problem.status) is int and _is_text(problem.detail) and _is_current(problem.current)
+    ),
+}

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from http import HTTPStatus
 from threading import Lock
 from typing import Any, NamedTuple, TypeVar, cast
 
 import httpx
 
-from registry import settings
 from registry.envelope.codec import EnvelopeCodec, may_be_shared
 from registry.envelope.form import Envelope
 from registry.envelope.trust import Trust, TrustPolicy
-from registry.errors import PreconditionFailedError, RegistryError, ValidationError
+from registry.errors import PreconditionFailedError, RegistryError
 from registry.identity import identity_of
 from registry.names import check_key, check_namespace
 from registry.origin import origin_of
 from registry.storage.base import PRESENT, Claim, Storage, as_items
-from registry.storage.http import RegistryHttpClient
-from registry.storage.problems import outside_contract, raise_problem
-from registry_client import Client
+from registry.storage.connection import Address, Connection
+from registry.storage.problems import outside_contract
 from registry_client.api.batch import batch_set
 from registry_client.api.entries import (
     contains_entry,
@@ -35,26 +32,23 @@ from registry_client.api.entries import (
     set_entry,
 )
 from registry_client.api.namespaces import clear_namespace
-from registry_client.errors import UnexpectedStatus
 from registry_client.models import (
     BatchSetEntry,
     BatchSetRequest,
     BatchSetResult,
     EntryAnswer,
     KeyEnvelope,
-    Problem,
     SetEntryRequest,
     SetEntryResult,
 )
 from registry_client.models import Envelope as WireEnvelope
-from registry_client.types import UNSET, Response
+from registry_client.types import UNSET
 
 V = TypeVar("V")
 T = TypeVar("T")
 _MISSING: Any = object()
 
 NEAR_NAMES = 3
-PAGE_ENTRIES = 1_000
 BATCH_ENTRIES = 1_000
 BATCH_BYTES = 8 * 1024 * 1024
 """A batch is sent before its values pass this, so that it stays below the server's limit for a body."""
@@ -127,14 +121,9 @@ class RemoteStorageProxy(Storage[str, V]):
         home_package: str | None = None,
     ) -> None:
         self.namespace = check_namespace(namespace)
-        self._host = host
-        self._port = port
-        self._timeout = timeout
-        self._url = url
-        self._token = token
+        self._connection = Connection(Address(host, port, timeout, url), token)
         policy = TrustPolicy(trust, trusted_modules=trusted_modules, home_package=home_package)
         self._codec = EnvelopeCodec(policy)
-        self._client_of_url: tuple[str, Client] | None = None
         self._shared: OrderedDict[str, _Shared] = OrderedDict()
         self._shared_lock = Lock()
 
@@ -143,13 +132,7 @@ class RemoteStorageProxy(Storage[str, V]):
     @property
     def url(self) -> str:
         """The server's base URL, without a slash at the end."""
-        if self._url is not None:
-            return _checked_url(self._url)
-        if self._host is None and self._port is None and (url := settings.server_url()):
-            return _checked_url(url)
-        host = self._host if self._host is not None else settings.server_host()
-        port = self._port if self._port is not None else settings.server_port()
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return self._connection.url
 
     @property
     def host(self) -> str:
@@ -165,7 +148,7 @@ class RemoteStorageProxy(Storage[str, V]):
     @property
     def timeout(self) -> float:
         """Seconds that an operation may take."""
-        return self._timeout if self._timeout is not None else settings.server_timeout()
+        return self._connection.timeout
 
     @property
     def location(self) -> str:
@@ -181,12 +164,7 @@ class RemoteStorageProxy(Storage[str, V]):
             "trusted_modules": policy.trusted_modules,
             "home_package": policy.home_package,
         }
-        return _rebuild, (
-            type(self),
-            (self.namespace, self._host, self._port, self._timeout),
-            self._url,
-            options,
-        )
+        return _rebuild, (type(self), self.namespace, self._connection.address, options)
 
     # ---- single entries
 
@@ -263,7 +241,7 @@ class RemoteStorageProxy(Storage[str, V]):
         try:
             result = self._set(key, envelope, if_none_match="*")
         except PreconditionFailedError as failure:
-            return _lost(failure.context["current"], envelope)
+            return _own_or_lost(failure, envelope)
         return Claim(True, result.etag)
 
     def replace(self, key: str, value: V, version: Any) -> Claim:
@@ -271,7 +249,7 @@ class RemoteStorageProxy(Storage[str, V]):
         try:
             result = self._set(key, envelope, if_match="*" if version is PRESENT else f'"{version}"')
         except PreconditionFailedError as failure:
-            return _lost(failure.context["current"], envelope)
+            return _own_or_lost(failure, envelope)
         return Claim(True, result.etag)
 
     def resign(self, key: str) -> None:
@@ -293,11 +271,15 @@ class RemoteStorageProxy(Storage[str, V]):
 
     def names(self, prefix: str = "") -> list[str]:
         """The keys that begin with ``prefix``, in creation order."""
-        return [key for page in self._pages(list_keys, prefix) for key in page.keys]
+        return [
+            key
+            for page in self._connection.pages(list_keys, self.namespace, prefix=prefix)
+            for key in page.keys
+        ]
 
     def entries(self, prefix: str = "") -> Iterator[Stored]:
         """The entries that begin with ``prefix``, in creation order, no value decoded."""
-        for page in self._pages(list_items, prefix):
+        for page in self._connection.pages(list_items, self.namespace, prefix=prefix):
             for entry in page.items:
                 yield Stored(
                     entry.key,
@@ -358,7 +340,7 @@ class RemoteStorageProxy(Storage[str, V]):
     # ---- the way to the server and back
 
     def _read(self, key: str, *, suggest: int) -> Any:
-        check_key(key)
+        key = check_key(key)
         known = self._shared.get(key)
         answer = self._call(
             get_entry,
@@ -404,52 +386,13 @@ class RemoteStorageProxy(Storage[str, V]):
                 BatchSetEntry(key=_key_envelope(key), value=_wire(envelopes[key]), expect=expect)
                 for key in keys
             ]
-            yield keys, cast(BatchSetResult, self._call(batch_set, body=BatchSetRequest(entries=entries)))
-
-    def _pages(self, operation: Any, prefix: str) -> Iterator[Any]:
-        page: Any = UNSET
-        while True:
-            listing = self._call(operation, prefix=prefix or UNSET, limit=PAGE_ENTRIES, page=page)
-            yield listing
-            page = listing.next_
-            if not page:
-                return
+            result = cast(BatchSetResult, self._call(batch_set, body=BatchSetRequest(entries=entries)))
+            if len(result.outcomes) != len(keys):
+                raise outside_contract(self.url, f"{len(result.outcomes)} outcomes for {len(keys)} entries")
+            yield keys, result
 
     def _call(self, operation: Any, **arguments: Any) -> Any:
-        """The parsed answer of an operation of the generated client; None for 304."""
-        server = self.url
-        try:
-            response: Response[Any] = operation.sync_detailed(
-                self.namespace, client=self._client(server), **arguments
-            )
-        except UnexpectedStatus as error:
-            raise outside_contract(server, f"status {error.status_code}") from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            if isinstance(error, ValidationError):
-                raise  # ours; some of them are also builtins
-            raise outside_contract(
-                server, f"an answer that is not as specified ({type(error).__name__})"
-            ) from error
-        if isinstance(response.parsed, Problem):
-            raise_problem(response.parsed, server)
-        if response.parsed is None and response.status_code != HTTPStatus.NOT_MODIFIED:
-            raise outside_contract(
-                server, f"status {response.status_code} without the body that goes with it"
-            )
-        return response.parsed
-
-    def _client(self, server: str) -> Client:
-        known = self._client_of_url
-        if known is not None and known[0] == server:
-            return known[1]
-        client = Client(base_url=server, raise_on_unexpected_status=True)
-        http = RegistryHttpClient(server, timeout=lambda: self.timeout, token=self._current_token)
-        client.set_httpx_client(cast(httpx.Client, http))
-        self._client_of_url = (server, client)
-        return client
-
-    def _current_token(self) -> str | None:
-        return self._token if self._token is not None else settings.server_token()
+        return self._connection.call(operation, self.namespace, **arguments)
 
 
 class _Items:
@@ -473,24 +416,10 @@ class _Values(_Items):
 
 
 def _rebuild(
-    kind: Callable[..., RemoteStorageProxy[Any]],
-    settings_: tuple[Any, ...],
-    url: str | None,
-    options: dict[str, Any],
+    kind: type[RemoteStorageProxy[Any]], namespace: str, address: Address, options: dict[str, Any]
 ) -> RemoteStorageProxy[Any]:
-    return kind(*settings_, url=url, **options)
-
-
-def _checked_url(url: str) -> str:
-    try:
-        parts = httpx.URL(url)
-    except (httpx.InvalidURL, TypeError):
-        parts = None
-    if parts is None or parts.scheme not in ("http", "https") or not parts.host:
-        raise ValidationError(
-            f"Not a server's address: {url!r}", suggestions=["http://localhost:8001"], context={"url": url}
-        )
-    return url.rstrip("/")
+    host, port, timeout, url = address
+    return kind(namespace, host, port, timeout, url=url, **options)
 
 
 def _meta_of(value: object) -> dict[str, str]:
@@ -526,6 +455,14 @@ def _chunks(envelopes: Mapping[str, Envelope]) -> Iterator[list[str]]:
         size += weight
     if keys:
         yield keys
+
+
+def _own_or_lost(failure: PreconditionFailedError, offered: Envelope) -> Claim:
+    """The claim whose condition failed; won after all if only the answer to its success was lost."""
+    current = failure.context["current"]
+    if failure.context["repeated"] and current is not None and current["digest"] == offered.digest:
+        return Claim(True, current["etag"])
+    return _lost(current, offered)
 
 
 def _lost(current: dict[str, Any] | None, offered: Envelope) -> Claim:

@@ -1,0 +1,54 @@
+"""A registry server as a whole: its namespaces, its statistics, what it offers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from registry.storage.connection import Address, Connection
+from registry_client.api.namespaces import clear_namespace, list_namespaces
+from registry_client.api.service import get_capabilities, get_stats
+
+
+class NamespaceSummary(NamedTuple):
+    """A namespace that holds at least one entry."""
+
+    namespace: str
+    entries: int
+
+
+class RegistryServer:
+    """What a server says of itself. Arguments and environment as `RemoteStorageProxy`'s."""
+
+    def __init__(
+        self, url: str | None = None, *, timeout: float | None = None, token: str | None = None
+    ) -> None:
+        self._connection = Connection(Address(timeout=timeout, url=url), token)
+
+    @property
+    def url(self) -> str:
+        """The server's base URL."""
+        return self._connection.url
+
+    def namespaces(self, prefix: str = "") -> Iterator[NamespaceSummary]:
+        """The namespaces that hold entries and begin with ``prefix``, by name."""
+        for page in self._connection.pages(list_namespaces, prefix=prefix):
+            for found in page.namespaces:
+                yield NamespaceSummary(found.namespace, found.entries)
+
+    def stats(self) -> dict[str, Any]:
+        """The object that ``GET /stats`` answers."""
+        answer: dict[str, Any] = self._connection.call(get_stats).to_dict()
+        return answer
+
+    def capabilities(self) -> dict[str, Any]:
+        """The object that ``GET /capabilities`` answers: profiles and limits."""
+        answer: dict[str, Any] = self._connection.call(get_capabilities).to_dict()
+        return answer
+
+    def clear_all(self) -> int:
+        """Clear every namespace; returns how many there were."""
+        names = [found.namespace for found in self.namespaces()]
+        for name in names:
+            self._connection.call(clear_namespace, name)
+        return len(names)
