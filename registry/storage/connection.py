@@ -84,13 +84,14 @@ class Connection:
                 raise  # ours; some of them are also builtins
             reason = f"an answer that is not as specified ({type(error).__name__})"
             raise outside_contract(server, reason) from error
-        if isinstance(response.parsed, Problem):
-            raise_problem(response.parsed, server)
-        if response.parsed is None and response.status_code != HTTPStatus.NOT_MODIFIED:
-            raise outside_contract(
-                server, f"status {response.status_code} without the body that goes with it"
-            )
-        return response.parsed
+        answer = response.parsed
+        if not is_as_specified(answer):
+            raise outside_contract(server, "an answer that is not as specified")
+        if isinstance(answer, Problem):
+            raise_problem(answer, server, repeated=REPEATED in response.headers)
+        if answer is None and response.status_code != HTTPStatus.NOT_MODIFIED:
+            raise outside_contract(server, f"status {response.status_code:d} without its body")
+        return answer
 
     def pages(self, operation: Any, *path: str, prefix: str = "") -> Iterator[Any]:
         """The pages of a listing, each asked for when its turn comes."""

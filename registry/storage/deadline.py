@@ -1,7 +1,8 @@
 """One deadline for all the network steps of a call.
 
 httpx bounds each step: a server that sends a byte now and then, or interim answers without end, keeps a call
-going for as long as it likes. Below httpx's pool every read and write gets only the time that the call has left.
+going for as long as it likes. Below httpx's pool every read and write gets only the time that the call has
+left.
 """
 
 from __future__ import annotations
