@@ -7,6 +7,7 @@ import re
 from registry_server.problems import Problem
 from registry_server.storage.base import ABSENT, ANY, NEVER, PRESENT, Entry, Expect
 
+_is_revision = re.compile(r"[1-9][0-9]{0,17}").fullmatch  # as we write it: "01" is another text, another tag
 _ENTITY_TAGS = re.compile(r'\s*(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*')
 
 
@@ -41,9 +42,9 @@ def parse_etags(field: str, name: str) -> list[str]:
 def expected(etag: str, epoch: str) -> Expect:
     """The revision that an ETag names, or `NEVER` where no entry of this epoch can have it."""
     named_epoch, _, revision = etag.rpartition(".")
-    if named_epoch != epoch or not (revision.isascii() and revision.isdecimal()) or len(revision) > 18:
+    if named_epoch != epoch or not _is_revision(revision):
         return NEVER
-    return int(revision) or NEVER
+    return int(revision)
 
 
 def expectation(if_match: str | None, if_none_match: str | None, epoch: str) -> Expect:
