@@ -15,7 +15,7 @@ except ImportError:
     raise SystemExit(2) from None
 
 from registry import settings
-from registry.commands import keys
+from registry.commands import entries, keys
 from registry.errors import ValidationError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+entries.add_to(app)
 app.add_typer(keys.app, name="key")
 app.command()(keys.resign)
 

@@ -6,6 +6,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from datetime import datetime
 from threading import Lock
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -188,7 +189,7 @@ class RemoteStorageProxy(Storage[str, V]):
             answer.revision,
             answer.etag,
             answer.digest,
-            str(answer.updated_at),
+            _timestamp(answer.updated_at),
         )
 
     def __setitem__(self, key: str, value: V) -> None:
@@ -287,7 +288,7 @@ class RemoteStorageProxy(Storage[str, V]):
                     entry.revision,
                     entry.etag,
                     entry.digest,
-                    str(entry.updated_at),
+                    _timestamp(entry.updated_at),
                 )
 
     def items(self) -> Any:
@@ -429,6 +430,11 @@ def _meta_of(value: object) -> dict[str, str]:
     meta = {"origin": str(origin_of(value))}
     identity = identity_of(value)
     return meta if identity is None else {**meta, "identity": identity}
+
+
+def _timestamp(moment: datetime) -> str:
+    """As the server wrote it; the generated client reads times of day into objects."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _key_envelope(key: str) -> KeyEnvelope:
