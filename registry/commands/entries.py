@@ -21,6 +21,8 @@ from registry.errors import CoercionError, DuplicateKeyError, MalformedEnvelopeE
 if TYPE_CHECKING:
     from registry.storage.remote import RemoteStorageProxy, Stored
 
+SUMMARY_LENGTH = 32
+
 Namespace = Annotated[str, typer.Argument(help="As in research.losses.")]
 Key = Annotated[str, typer.Argument(help="The artifact's name.")]
 Prefix = Annotated[str, typer.Option(help="Only names that begin with this.")]
@@ -59,7 +61,7 @@ def ls(namespace: Namespace, prefix: Prefix = "", server: Server = None, as_json
     if as_json:
         _print_json([_described(stored) for stored in entries])
         return
-    table = _table("Name", "Kind", "Value", ">Bytes", ">Revision", "Changed")
+    table = _table("Name", "Kind", "Value", ">Bytes", "Changed")
     for stored in entries:
         about = _described(stored)
         table.add_row(
@@ -67,7 +69,6 @@ def ls(namespace: Namespace, prefix: Prefix = "", server: Server = None, as_json
             about["kind"],
             _printable(_summary(stored)),
             f"{len(stored.envelope.data):,}",
-            str(stored.revision),
             about["updated_at"][:16].replace("T", " "),
         )
     _print_table(table, f"{namespace} holds nothing" + (f" that begins with {prefix!r}" if prefix else ""))
@@ -181,8 +182,10 @@ def _described(stored: Stored) -> dict[str, Any]:
 def _summary(stored: Stored) -> str:
     meta = stored.envelope.meta or {}
     if stored.envelope.type == "json":
-        return stored.envelope.data[:60]
-    return ".".join(part for part in (meta.get("module"), meta.get("qualname")) if part)
+        text = stored.envelope.data
+    else:
+        text = ".".join(part for part in (meta.get("module"), meta.get("qualname")) if part)
+    return text if len(text) <= SUMMARY_LENGTH else text[: SUMMARY_LENGTH - 1] + "…"
 
 
 def _parsed(value: str) -> Any:
@@ -213,12 +216,7 @@ def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         number = column.startswith(">")
-        table.add_column(
-            column.lstrip(">"),
-            justify="right" if number else "left",
-            no_wrap=number or column in ("Value", "Changed"),
-            overflow="ellipsis" if column == "Value" else "fold",
-        )
+        table.add_column(column.lstrip(">"), justify="right" if number else "left", no_wrap=number)
     return table
 
 
