@@ -79,7 +79,7 @@ class Connection:
             response: Response[Any] = operation.sync_detailed(*path, client=self._client(server), **arguments)
         except UnexpectedStatus as error:
             raise outside_contract(server, f"status {error.status_code}") from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             if isinstance(error, ValidationError):
                 raise  # ours; some of them are also builtins
             reason = f"an answer that is not as specified ({type(error).__name__})"
@@ -89,7 +89,8 @@ class Connection:
             raise outside_contract(server, "an answer that is not as specified")
         if isinstance(answer, Problem):
             raise_problem(answer, server, repeated=REPEATED in response.headers)
-        if answer is None and response.status_code != HTTPStatus.NOT_MODIFIED:
+        not_modified = response.status_code == HTTPStatus.NOT_MODIFIED and arguments.get("if_none_match")
+        if answer is None and not not_modified:
             raise outside_contract(server, f"status {response.status_code:d} without its body")
         return answer
 
@@ -99,9 +100,11 @@ class Connection:
         while True:
             listing = self.call(operation, *path, prefix=prefix or UNSET, limit=PAGE_ENTRIES, page=page)
             yield listing
-            page = listing.next_
-            if not page:
+            if not listing.next_:
                 return
+            if listing.next_ == page:
+                raise outside_contract(self.url, "a page that is followed by itself")
+            page = listing.next_
 
     def _client(self, server: str) -> Client:
         known = self._client_of_url

@@ -140,7 +140,7 @@ class _Call:
         return httpx.Response(response.status_code, headers=response.headers, content=body, request=request)
 
     def _recognised(self, response: httpx.Response) -> httpx.Response:
-        """``response``, marked if it may be about what this very call did before its first answer was lost."""
+        """``response``, marked if it may be about what this call did before its first answer was lost."""
         status = response.status_code
         if status in (401, 403) and "json" not in response.headers.get("content-type", ""):
             raise refused(self._server(), status)  # by something in front of the server
