@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.live_server import LiveServer, bare_environment
+from tests.docs.live_server import ROOT, LiveServer, bare_environment
 from tests.docs.page_walk import PageWalk, Record, page_account, printed_server_is
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+"""The pages that are run."""
 
 PRELUDES = Path(__file__).parent / "preludes"
 

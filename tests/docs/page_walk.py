@@ -136,7 +136,7 @@ class PageWalk:
             check_json_example(eval(block.text), block.place)
             return
         # The page is the source file, so tracebacks and inspect.getsource point into it.
-        code = compile("\n" * (block.line - 1) + block.text, str(block.page), "exec")
+        code = compile("\n" * (block.line - 1) + block.text, str(block.page), "exec", dont_inherit=True)
         printed: list[tuple[int, str]] = []
         self.names["print"] = _printer(printed)
         linecache.checkcache(str(block.page))
@@ -178,7 +178,8 @@ class PageWalk:
     def _run_program(self, words: list[str], *, environment: dict[str, str], program: str) -> None:
         arguments = words if program == "python" else ["-m", "registry", *words]
         if starts_a_server(arguments):
-            start_and_stop(arguments, environment)
+            self.output += "\n".join(start_and_stop(arguments, environment)) + "\n"
+            print(self.output, end="")
             return
         done = subprocess.run(
             [sys.executable, *arguments],
@@ -323,8 +324,8 @@ def starts_a_server(arguments: list[str]) -> bool:
     return len(rest) == len(arguments) - 2 and (not rest or rest[0] == "serve" or rest[0].startswith("--"))
 
 
-def start_and_stop(arguments: list[str], environment: Mapping[str, str]) -> LiveServer:
-    """Start a server as the page says, but on a free port, see that it answers, and stop it."""
+def start_and_stop(arguments: list[str], environment: Mapping[str, str]) -> list[str]:
+    """Start a server as the page says, but on a free port, see that it answers, stop it; what it printed."""
     arguments = list(arguments)
     environment = {name: value for name, value in environment.items() if name != "REGISTRY_SERVER_URL"}
     if "--port" in arguments:
@@ -336,8 +337,7 @@ def start_and_stop(arguments: list[str], environment: Mapping[str, str]) -> Live
     finally:
         server.stop()
     assert server.port != DEFAULT_PORT, "the port that was given was not taken"
-    print("\n".join(server.greeting))
-    return server
+    return server.greeting
 
 
 def _check_make_target(words: list[str], *, environment: Mapping[str, str], program: str) -> None:
