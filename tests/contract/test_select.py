@@ -90,8 +90,8 @@ def test_a_data_directory_that_cannot_be_made_is_refused(
 
 def test_choosing_memory_loads_no_sqlite() -> None:
     script = (
-        "import sys; from registry_server.storage.select import backend_from_url; backend_from_url('memory:'); "
-        "print('sqlite3' in sys.modules)"
+        "import sys; from registry_server.storage.select import backend_from_url as choose; "
+        "choose('memory:'); print('sqlite3' in sys.modules)"
     )
 
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}

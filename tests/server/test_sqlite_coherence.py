@@ -277,3 +277,16 @@ def test_the_cache_keeps_to_its_bytes_and_to_what_is_used() -> None:
     assert len(held) > 100
     assert cache.get("space", "2") is None
     assert cache.get("space", "1999") is not None
+
+
+def test_what_is_dropped_from_the_cache_comes_back_from_neither_generation() -> None:
+    cache = EntryCache(2_000)
+    value = stored("x")
+    for key in ("old", "filler", "young"):  # two entries fill a generation
+        cache.put("space", Entry(key, *value, 1, 1, ""))
+    assert cache.peek("space", "old") is not None
+
+    for key in ("old", "young"):
+        cache.drop("space", key)
+
+    assert (cache.get("space", "old"), cache.get("space", "young")) == (None, None)
