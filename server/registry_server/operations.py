@@ -19,7 +19,7 @@ from connexion.operations import AbstractOperation
 from connexion.spec import Specification
 
 from registry_server.problems import CONTENT_TYPE, Problem, misfit, problem_of
-from registry_server.requests import Gate, Receive, parse_query, path_segments, read_json_body
+from registry_server.requests import Gate, Receive, parse_query, path_of, path_segments, read_json_body
 from registry_server.strict_json import parse_body
 
 Scope = MutableMapping[str, Any]
@@ -98,6 +98,7 @@ class CompiledOperation:
         "_headers",
         "_path",
         "_query",
+        "_required",
         "operation_id",
         "requests",
     )
@@ -111,6 +112,7 @@ class CompiledOperation:
         segments = operation.path.split("/")
         self._path = [(segments.index("{" + p.name + "}"), p) for p in parameters if p.where == "path"]
         self._query = {p.name: p for p in parameters if p.where == "query"}
+        self._required = [p for p in self._query.values() if p.required]
         self._headers = [(p.name.lower().encode(), p) for p in parameters if p.where == "header"]
         self._components = components
         self._body_schema = operation.body_schema("application/json") if operation.request_body else None
@@ -155,13 +157,13 @@ class CompiledOperation:
                     422, "invalid_parameter", f"Unknown query parameter {name[:40]!r}; there is: {known}"
                 )
             arguments[parameter.argument] = parameter.value(text)
-        for name, parameter in self._query.items():
-            if parameter.required and name not in query:
+        for parameter in self._required:
+            if parameter.name not in query:
                 raise Problem(
                     422,
                     parameter.code,
-                    f"The query parameter {name!r} is missing",
-                    context={"parameter": name},
+                    f"The query parameter {parameter.name!r} is missing",
+                    context={"parameter": parameter.name},
                 )
 
     def _explain(self, body: Any) -> Problem:
@@ -233,10 +235,24 @@ class _CompiledApi(AbstractRoutingAPI[CompiledOperation]):
         self._stage.table.add(method.upper(), self.base_path.rstrip("/") + path, operation)
 
 
+class Match(NamedTuple):
+    """What the spec has at a path: its operations by method, and the path's segments, percent-decoded."""
+
+    methods: Mapping[str, CompiledOperation]
+    segments: list[str]
+
+
+_KNOWN_PATHS = 4_096
+
+
 class DispatchTable:
-    """From method and path to an operation, by dictionary: one look-up for each shape of path."""
+    """From method and path to an operation, by dictionary: one look-up for each shape of path.
+
+    Keys travel in queries, so the same paths come again and again: those found are remembered as they came.
+    """
 
     def __init__(self) -> None:
+        self._known: dict[bytes, Match] = {}
         # by number of segments: (positions of the literal segments, their texts -> operations by method)
         self._shapes: dict[
             int, list[tuple[tuple[int, ...], dict[tuple[str, ...], dict[str, CompiledOperation]]]]
@@ -253,12 +269,20 @@ class DispatchTable:
             shapes.sort(key=lambda shape: -len(shape[0]))  # the most literal first: OpenAPI's own precedence
         table.setdefault(tuple(segments[i] for i in literals), {})[method] = operation
 
-    def find(self, segments: list[str]) -> dict[str, CompiledOperation] | None:
-        """The operations of the path, by method; None where the spec has no such path."""
+    def find(self, path: bytes) -> Match | None:
+        """What the spec has at the path, percent-encoded; None where it has nothing."""
+        found = self._known.get(path)
+        if found is None:
+            found = self._look_up(path_segments(path))
+            if found is not None and len(self._known) < _KNOWN_PATHS:
+                self._known[path] = found
+        return found
+
+    def _look_up(self, segments: list[str]) -> Match | None:
         for literals, table in self._shapes.get(len(segments), ()):
             methods = table.get(tuple([segments[i] for i in literals]))
             if methods is not None:
-                return methods
+                return Match(methods, segments)
         return None
 
     def operations(self) -> list[CompiledOperation]:
@@ -301,21 +325,29 @@ class OperationStage(SpecMiddleware):
         method: str = scope["method"]
         try:
             head = self._gate.check(scope["headers"])
-            segments = path_segments(scope)
-            methods = self.table.find(segments)
-            if methods is None:
+            found = self.table.find(path_of(scope))
+            if found is None:
                 await self._next(scope, receive, send)
                 return
+            methods, segments = found
             operation = methods.get(method) or _other_method(methods, method)
             operation.requests += 1
             answer = await operation.answer(segments, scope, head, receive, self._body_limit)
+            status, fields, content_type = answer.status, answer.headers, answer.content_type
+            body = None if answer.body is None else orjson.dumps(answer.body)
         except Exception as error:  # the one place where errors of operations become answers
-            await _send_problem(send, problem_of(error), method)
-            return
-        await _send_answer(send, answer, method)
+            problem = problem_of(error)
+            status, fields, content_type = problem.status, tuple(problem.headers), CONTENT_TYPE
+            body = problem.document()
+        headers = [*fields, *_COMMON_FIELDS]
+        if body is not None:
+            headers.append((b"content-type", content_type))
+            headers.append((b"content-length", b"%d" % len(body)))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if body is None or method == "HEAD" else body})
 
 
-def _other_method(methods: dict[str, CompiledOperation], method: str) -> CompiledOperation:
+def _other_method(methods: Mapping[str, CompiledOperation], method: str) -> CompiledOperation:
     if method == "HEAD" and "GET" in methods:
         return methods["GET"]
     allowed = ", ".join([*methods, *(["HEAD"] if "GET" in methods else [])])
@@ -325,32 +357,3 @@ def _other_method(methods: dict[str, CompiledOperation], method: str) -> Compile
         f"This path has no {method[:20]}; there is: {allowed}",
         headers=((b"allow", allowed.encode()),),
     )
-
-
-async def _send_answer(send: Send, answer: Answer, method: str) -> None:
-    if answer.body is None:
-        await _send(send, answer.status, answer.headers, b"", None, method)
-    else:
-        await _send(
-            send, answer.status, answer.headers, orjson.dumps(answer.body), answer.content_type, method
-        )
-
-
-async def _send_problem(send: Send, problem: Problem, method: str) -> None:
-    await _send(send, problem.status, tuple(problem.headers), problem.document(), CONTENT_TYPE, method)
-
-
-async def _send(
-    send: Send,
-    status: int,
-    fields: tuple[tuple[bytes, bytes], ...],
-    body: bytes,
-    content_type: bytes | None,
-    method: str,
-) -> None:
-    headers = [*fields, *_COMMON_FIELDS]
-    if content_type is not None:
-        headers.append((b"content-type", content_type))
-        headers.append((b"content-length", b"%d" % len(body)))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from itertools import chain
 from typing import Any
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from registry_server.problems import Problem
 
@@ -35,10 +36,7 @@ class Gate:
         Raises:
             Problem: 431, 400, 421 or 403.
         """
-        size = 0
-        for name, value in fields:
-            size += len(name) + len(value)
-        if size > self._header_bytes:
+        if sum(map(len, chain.from_iterable(fields))) > self._header_bytes:
             raise Problem(
                 431, "headers_too_large", f"The header fields are larger than {self._header_bytes:,} bytes"
             )
@@ -102,37 +100,41 @@ def parse_query(raw: bytes) -> dict[str, str]:
     Raises:
         Problem: 400 where it is not UTF-8, 422 where a name comes twice.
     """
+    escaped = b"%" in raw or b"+" in raw
     query: dict[str, str] = {}
-    for part in raw.split(b"&"):
+    for part in _decoded(raw).split("&"):
         if not part:
             continue
-        name, _, value = part.partition(b"=")
-        text = _decode_component(name)
-        if text in query:
-            raise Problem(422, "invalid_parameter", f"The query parameter {text!r} comes twice")
-        query[text] = _decode_component(value)
+        name, _, value = part.partition("=")
+        if escaped:
+            name, value = _unescaped(name), _unescaped(value)
+        if name in query:
+            raise Problem(422, "invalid_parameter", f"The query parameter {name!r} comes twice")
+        query[name] = value
     return query
 
 
-def _decode_component(raw: bytes) -> str:
-    if b"+" in raw:
-        raw = raw.replace(b"+", b" ")
-    if b"%" in raw:
-        raw = unquote_to_bytes(raw)
+def _unescaped(text: str) -> str:
+    return _decoded(unquote_to_bytes(text.replace("+", " ")))
+
+
+def _decoded(raw: bytes) -> str:
     try:
         return raw.decode()
     except UnicodeDecodeError:
         raise Problem(400, "invalid_request", "The query is not percent-encoded UTF-8") from None
 
 
-def path_segments(scope: Mapping[str, Any]) -> list[str]:
-    """The segments of the path, split before they are percent-decoded: ``%2F`` does not part them."""
-    raw: bytes = scope.get("raw_path") or b""
-    if b"%" not in raw:
-        path: str = scope["path"]
-        return path.split("/")
+def path_of(scope: Mapping[str, Any]) -> bytes:
+    """The path of a request as it was sent, percent-encoded."""
+    raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
+    return raw.partition(b"?")[0]
+
+
+def path_segments(path: bytes) -> list[str]:
+    """The segments of a path, split before they are percent-decoded: ``%2F`` does not part them."""
     try:
-        return [unquote_to_bytes(segment).decode() for segment in raw.partition(b"?")[0].split(b"/")]
+        return [unquote_to_bytes(segment).decode() for segment in path.split(b"/")]
     except UnicodeDecodeError:
         raise Problem(400, "invalid_request", "The path is not percent-encoded UTF-8") from None
 
