@@ -160,8 +160,10 @@ class Registry(Generic[A], metaclass=RegistryMeta):
     @classmethod
     def _duplicate(cls, key: Any, artifact: Any, claim: Claim) -> DuplicateKeyError:
         offered = str(origin_of(artifact))
+        changed = "" if offered != claim.owner else ", where its code or a value it uses has changed since"
         return DuplicateKeyError(
-            f"{cls._shown()} already has {key!r}, registered from {claim.owner}; offered now from {offered}",
+            f"{cls._shown()} already has {key!r}, registered from {claim.owner}; "
+            f"offered now from {offered}{changed}",
             suggestions=[
                 "pick another name for one of them",
                 f"replace it: {cls.__name__}.update_artifact({key!r}, ...) or on_duplicate='replace'",

@@ -121,7 +121,7 @@ class _Call:
             try:
                 response = self._answer(pool, request)
             except httpx.HTTPError as error:
-                self._give_up_or_wait(error, attempt, repeatable)
+                self._give_up_or_wait(_unchained(error), attempt, repeatable)
                 continue
             if response.status_code == 503 and repeatable and attempt < _ATTEMPTS and self._left() > 0.1:
                 self._pause(attempt)
@@ -218,6 +218,12 @@ class _Call:
     def _server(self) -> str:
         parts = httpx.URL(self.url)
         return f"{parts.scheme}://{parts.netloc.decode()}"
+
+
+def _unchained(error: httpx.HTTPError) -> httpx.HTTPError:
+    """``error`` without the three tracebacks of httpx and httpcore that led to it: they tell a user nothing."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
 
 
 def _reason(error: Exception) -> str:
