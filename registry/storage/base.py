@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, MutableMapping, ValuesView
 from contextlib import AbstractContextManager
 from threading import RLock
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
-from registry.errors import DuplicateKeyError
+from registry.errors import DuplicateKeyError, RegistryError
+from registry.suggest import did_you_mean
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -63,6 +64,16 @@ class Storage(MutableMapping[K, V]):
         """The view that look-ups may read directly, or None where they must ask."""
         return None
 
+    def items(self) -> ItemsView[K, V]:
+        return _Items(self)
+
+    def values(self) -> ValuesView[V]:
+        return _Values(self)
+
+    @abstractmethod
+    def snapshot(self) -> Iterator[tuple[K, V]]:
+        """The pairs as they are now, in creation order; what `items` and `values` iterate over."""
+
     @abstractmethod
     def claim(self, key: K, value: V) -> Claim:
         """Store ``value`` if ``key`` is free, in one atomic step, and say what came of it."""
@@ -105,6 +116,37 @@ class Storage(MutableMapping[K, V]):
         """`claim` for many keys, their values as `prepare` gave them, in one step where the storage can."""
         return {key: self.claim(key, value) for key, value in prepared.items()}
 
+    def _missing(self, key: object) -> RegistryError:
+        place = f" in {self.location}" if self.location else ""
+        near = self.near_names(key)
+        return RegistryError(
+            f"Key not found: {key!r}{place}.{did_you_mean(near)}", suggestions=near, context={"key": key}
+        )
+
+    def _empty(self) -> RegistryError:
+        return RegistryError(f"Nothing to pop: {self.location or 'the storage'} is empty")
+
+
+class _Items(ItemsView[K, V]):
+    def __init__(self, storage: Storage[K, V]) -> None:
+        super().__init__(storage)
+        self._storage = storage
+
+    def __iter__(self) -> Iterator[tuple[K, V]]:
+        return self._storage.snapshot()
+
+
+class _Values(ValuesView[V]):
+    def __init__(self, storage: Storage[Any, V]) -> None:
+        super().__init__(storage)
+        self._storage = storage
+
+    def __iter__(self) -> Iterator[V]:
+        return (value for _, value in self._storage.snapshot())
+
+    def __contains__(self, value: object) -> bool:
+        return any(value is stored or value == stored for stored in self)
+
 
 class MappingStorage(Storage[K, V]):
     """A user's own mapping (``storage=``) as a storage: its writes go one at a time, under a lock of ours.
@@ -130,19 +172,17 @@ class MappingStorage(Storage[K, V]):
 
     def claim(self, key: K, value: V) -> Claim:
         with self._lock:
-            try:
-                current = self._mapping[key]
-            except KeyError:
+            if key not in self._mapping:  # asked first: a defaultdict would make what it is asked for
                 self._mapping[key] = value
                 return Claim(True, value)
+            current = self._mapping[key]
         return taken_by(current, value)
 
     def replace(self, key: K, value: V, version: Any) -> Claim:
         with self._lock:
-            try:
-                current = self._mapping[key]
-            except KeyError:
+            if key not in self._mapping:
                 return Claim(False, None)
+            current = self._mapping[key]
             if version is PRESENT or current is version:
                 self._mapping[key] = value
                 return Claim(True, value)
@@ -153,8 +193,15 @@ class MappingStorage(Storage[K, V]):
 
         return near_names(key, self) if isinstance(key, str) else []
 
+    def snapshot(self) -> Iterator[tuple[K, V]]:
+        with self._lock:
+            return iter(list(self._mapping.items()))
+
     def __getitem__(self, key: K) -> V:
-        return self._mapping[key]
+        try:
+            return self._mapping[key]
+        except KeyError as error:
+            raise self._missing(key) from error
 
     def __setitem__(self, key: K, value: V) -> None:
         with self._lock:
@@ -162,16 +209,42 @@ class MappingStorage(Storage[K, V]):
 
     def __delitem__(self, key: K) -> None:
         with self._lock:
-            del self._mapping[key]
+            try:
+                del self._mapping[key]
+            except KeyError as error:
+                raise self._missing(key) from error
 
     def __iter__(self) -> Iterator[K]:
-        return iter(list(self._mapping))
+        with self._lock:
+            return iter(list(self._mapping))
 
     def __len__(self) -> int:
         return len(self._mapping)
 
     def __contains__(self, key: object) -> bool:
         return key in self._mapping
+
+    # What a mapping does in two steps, other threads must not come between.
+
+    def pop(self, key: K, *default: Any) -> Any:
+        with self._lock:
+            return super().pop(key, *default)
+
+    def popitem(self) -> tuple[K, V]:
+        """Remove and return the newest pair; `KeyError` where there is none."""
+        with self._lock:
+            for key in reversed(list(self._mapping)):
+                return key, self.pop(key)
+        raise self._empty()
+
+    def setdefault(self, key: K, default: Any = None) -> Any:
+        with self._lock:
+            return super().setdefault(key, default)
+
+    def update(self, other: Any = (), /, **keywords: Any) -> None:
+        items = as_items(other, keywords)
+        with self._lock:
+            self._mapping.update(items)
 
     def clear(self) -> None:
         with self._lock:

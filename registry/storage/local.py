@@ -7,9 +7,8 @@ from contextlib import AbstractContextManager
 from threading import RLock
 from typing import Any, TypeVar
 
-from registry.errors import RegistryError
 from registry.storage.base import PRESENT, Claim, Storage, View, as_items, taken_by
-from registry.suggest import did_you_mean, near_names
+from registry.suggest import near_names
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -46,10 +45,7 @@ class ThreadSafeLocalStorage(Storage[K, V]):
             return self._table[key]
         except KeyError:
             pass
-        near = self.near_names(key)
-        raise RegistryError(
-            f"Key not found: {key!r}.{did_you_mean(near)}", suggestions=near, context={"key": key}
-        )
+        raise self._missing(key)
 
     def __setitem__(self, key: K, value: V) -> None:
         with self._lock:
@@ -62,6 +58,10 @@ class ThreadSafeLocalStorage(Storage[K, V]):
 
     def __iter__(self) -> Iterator[K]:
         return iter(list(self._table))
+
+    def snapshot(self) -> Iterator[tuple[K, V]]:
+        # A copy is one step; listing the pairs makes tuples, and a collection in between may run any code.
+        return iter(self._table.copy().items())
 
     def __len__(self) -> int:
         return len(self._table)
@@ -86,6 +86,8 @@ class ThreadSafeLocalStorage(Storage[K, V]):
     def popitem(self) -> tuple[K, V]:
         """Remove and return the newest pair; `KeyError` where there is none."""
         with self._lock:
+            if not self._table:
+                raise self._empty()
             return self._table.popitem()
 
     def setdefault(self, key: K, default: Any = None) -> Any:

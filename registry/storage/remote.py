@@ -48,6 +48,7 @@ from registry_client.types import UNSET
 V = TypeVar("V")
 T = TypeVar("T")
 _MISSING: Any = object()
+_GONE: Any = object()
 
 NEAR_NAMES = 3
 BATCH_ENTRIES = 1_000
@@ -182,7 +183,10 @@ class RemoteStorageProxy(Storage[str, V]):
 
     def entry(self, key: str) -> Stored:
         """The entry as the server has it, its value not decoded."""
-        answer = cast(EntryAnswer, self._call(get_entry, key=check_key(key)))
+        return self._entry(check_key(key), suggest=NEAR_NAMES)
+
+    def _entry(self, key: str, *, suggest: Any) -> Stored:
+        answer = cast(EntryAnswer, self._call(get_entry, key=key, suggest=suggest))
         return Stored(
             key,
             _envelope_of(answer.value),
@@ -209,9 +213,10 @@ class RemoteStorageProxy(Storage[str, V]):
 
     def pop(self, key: str, default: Any = _MISSING) -> Any:
         """Remove the entry and return its value; of racing callers exactly one gets it."""
+        key = check_key(key)
         while True:
             try:
-                stored = self.entry(key)
+                stored = self._entry(key, suggest=NEAR_NAMES if default is _MISSING else UNSET)
             except RegistryError:
                 if default is _MISSING:
                     raise
@@ -228,9 +233,9 @@ class RemoteStorageProxy(Storage[str, V]):
         while True:
             keys = list(self)
             if not keys:
-                raise RegistryError(f"{self.location} is empty", context={"namespace": self.namespace})
-            value = self.pop(keys[-1], _MISSING)
-            if value is not _MISSING:
+                raise self._empty()
+            value = self.pop(keys[-1], _GONE)
+            if value is not _GONE:
                 return keys[-1], value
 
     def setdefault(self, key: str, default: Any = None) -> Any:
@@ -291,12 +296,10 @@ class RemoteStorageProxy(Storage[str, V]):
                     _timestamp(entry.updated_at),
                 )
 
-    def items(self) -> Any:
+    def snapshot(self) -> Iterator[tuple[str, V]]:
         """The pairs, in creation order; one that may not be decoded raises when its turn comes."""
-        return _Items(self)
-
-    def values(self) -> Any:
-        return _Values(self)
+        for stored in self.entries():
+            yield stored.key, self._decode(stored.key, stored.envelope)
 
     def update(self, other: Any = (), /, **keywords: Any) -> None:
         """Store all pairs, in their order, 1,000 a request; each request is one transaction."""
@@ -394,26 +397,6 @@ class RemoteStorageProxy(Storage[str, V]):
 
     def _call(self, operation: Any, **arguments: Any) -> Any:
         return self._connection.call(operation, self.namespace, **arguments)
-
-
-class _Items:
-    """What `RemoteStorageProxy.items` gives: sized, and iterable as often as one likes."""
-
-    def __init__(self, storage: RemoteStorageProxy[Any]) -> None:
-        self._storage = storage
-
-    def __len__(self) -> int:
-        return len(self._storage)
-
-    def __iter__(self) -> Iterator[tuple[str, Any]]:
-        for stored in self._storage.entries():
-            yield stored.key, self._storage._decode(stored.key, stored.envelope)
-
-
-class _Values(_Items):
-    def __iter__(self) -> Iterator[Any]:
-        for _, value in super().__iter__():
-            yield value
 
 
 def _rebuild(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pickle
 import time
-from collections import OrderedDict, UserDict
+from collections import OrderedDict, UserDict, defaultdict
 
 import pytest
 
-from registry.storage.base import MappingStorage
+from registry.storage.base import PRESENT, MappingStorage
 from tests.contract.storages.contract import StorageContract
 
 
@@ -55,6 +55,13 @@ class TestDictionary(StorageContract):
             storage["a"]
         with pytest.raises(OSError, match="the disk is gone"):
             storage.get("a", None)
+
+    def test_a_mapping_that_makes_what_is_missing_can_be_claimed(self):
+        storage = MappingStorage(defaultdict(list))
+
+        assert storage.claim("a", 1).won
+        assert not storage.replace("b", 1, PRESENT).won
+        assert list(storage) == ["a"]
 
     def test_it_pickles_with_its_mapping(self):
         found = pickle.loads(pickle.dumps(MappingStorage({"a": 1})))
