@@ -15,6 +15,7 @@ from types import FrameType
 import uvicorn
 
 from registry_server.app import create_app
+from registry_server.protocol import RegistryProtocol
 from registry_server.settings import ServerSettings
 from registry_server.storage.base import StorageBackend, StorageSetupError
 from registry_server.storage.select import backend_from_url, default_url
@@ -111,7 +112,7 @@ def _uvicorn_config(settings: ServerSettings, backend: StorageBackend) -> uvicor
     return uvicorn.Config(
         create_app(settings, backend),
         lifespan="on",
-        http="httptools",
+        http=RegistryProtocol,
         ws="none",
         timeout_keep_alive=75,  # longer than clients keep an idle connection, so that they close first
         access_log=settings.debug,

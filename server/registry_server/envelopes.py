@@ -58,7 +58,7 @@ def key_of(wire: dict[str, Any]) -> str:
         ) from None
 
 
-def meta_of(envelope: bytes) -> dict[str, str] | None:
-    """The ``meta`` of a stored envelope."""
-    meta: dict[str, str] | None = orjson.loads(envelope).get("meta")
-    return meta
+def annotations_of(envelope: bytes) -> dict[str, Any]:
+    """What a stored envelope has beside its value: ``meta`` and ``signature``, where it has them."""
+    fields = orjson.loads(envelope)
+    return {name: fields[name] for name in ("meta", "signature") if name in fields}

@@ -26,6 +26,10 @@ Scope = MutableMapping[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+_KNOWN_PATHS = 4_096
+_LONGEST_KNOWN_PATH = 512
+"""Longer than any path with a namespace in it; what is longer still is not worth the memory."""
+
 _COMMON_FIELDS = ((b"cache-control", b"no-cache"), (b"x-content-type-options", b"nosniff"))
 
 
@@ -56,7 +60,7 @@ class Parameter:
         self.coerce = _COERCE.get(schema.get("type"))
         validator = _validator(schema, components)
         # What a path holds (namespaces) comes again and again; a query's keys mostly do not.
-        self.check = lru_cache(4_096)(validator.is_valid) if self.where == "path" else validator.is_valid
+        self.check = _remembered(validator.is_valid) if self.where == "path" else validator.is_valid
 
     def value(self, text: str) -> Any:
         """The value that ``text`` spells, checked against the schema."""
@@ -71,6 +75,11 @@ class Parameter:
         if not self.check(value):
             raise misfit(self.code, self.name, value, f"{str(value)[:40]!r} does not fit its schema")
         return value
+
+
+def _remembered(check: Callable[[str], bool]) -> Callable[[str], bool]:
+    known = lru_cache(_KNOWN_PATHS)(check)
+    return lambda text: known(text) if len(text) <= _LONGEST_KNOWN_PATH else check(text)
 
 
 def _integer(text: str) -> int:
@@ -172,14 +181,13 @@ class CompiledOperation:
         The validator's own message is not passed on: it quotes the value.
         """
         error = next(iter(self._body.iter_errors(body)))  # type: ignore[union-attr]
-        place = [str(step) for step in error.instance_path]
         code = self._code_along(error.schema_path)
-        pointer = "/" + "/".join(place)
+        pointer = _pointer(error.instance_path)
         rule = str(error.schema_path[-1]) if error.schema_path else "schema"
         return Problem(
             422,
             code,
-            f"The body does not fit its schema at {pointer}: {_RULES.get(rule, rule)}",
+            f"The body does not fit its schema at {pointer or 'its top'}: {_RULES.get(rule, rule)}",
             context={"pointer": pointer, "rule": rule},
         )
 
@@ -200,6 +208,14 @@ class CompiledOperation:
             node = self._components["schemas"][name]
         return node
 
+
+def _pointer(steps: list[str | int]) -> str:
+    """The place in a body as a JSON pointer (RFC 6901), of a long name its beginning."""
+    names = [str(step)[:_LONGEST_NAME].replace("~", "~0").replace("/", "~1") for step in steps]
+    return "".join(f"/{name}" for name in names)
+
+
+_LONGEST_NAME = 64
 
 _RULES = {
     "required": "a required field is missing",
@@ -242,9 +258,6 @@ class Match(NamedTuple):
     segments: list[str]
 
 
-_KNOWN_PATHS = 4_096
-
-
 class DispatchTable:
     """From method and path to an operation, by dictionary: one look-up for each shape of path.
 
@@ -274,7 +287,9 @@ class DispatchTable:
         found = self._known.get(path)
         if found is None:
             found = self._look_up(path_segments(path))
-            if found is not None and len(self._known) < _KNOWN_PATHS:
+            if found is not None and len(path) <= _LONGEST_KNOWN_PATH:
+                if len(self._known) == _KNOWN_PATHS:
+                    self._known.clear()
                 self._known[path] = found
         return found
 
@@ -325,8 +340,10 @@ class OperationStage(SpecMiddleware):
         method: str = scope["method"]
         try:
             head = self._gate.check(scope["headers"])
-            found = self.table.find(path_of(scope))
+            path = path_of(scope)
+            found = self.table.find(path)
             if found is None:
+                _refuse_hidden_slash(path)
                 await self._next(scope, receive, send)
                 return
             methods, segments = found
@@ -345,6 +362,16 @@ class OperationStage(SpecMiddleware):
             headers.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if body is None or method == "HEAD" else body})
+
+
+def _refuse_hidden_slash(path: bytes) -> None:
+    """404 for a path with ``%2F`` in it, which parts no segments here.
+
+    It would part them in Connexion's own router: its stages would then read and validate the body, without
+    our limits.
+    """
+    if b"%2f" in path.lower():
+        raise Problem(404, "not_found", "There is no such path; an encoded slash does not part its segments")
 
 
 def _other_method(methods: Mapping[str, CompiledOperation], method: str) -> CompiledOperation:

@@ -109,7 +109,7 @@ def parse_query(raw: bytes) -> dict[str, str]:
         if escaped:
             name, value = _unescaped(name), _unescaped(value)
         if name in query:
-            raise Problem(422, "invalid_parameter", f"The query parameter {name!r} comes twice")
+            raise Problem(422, "invalid_parameter", f"The query parameter {name[:40]!r} comes twice")
         query[name] = value
     return query
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, Response, abort, jsonify, render_template, request
-from werkzeug.exceptions import HTTPException
+from flask import Flask, Response, abort, jsonify, make_response, render_template, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from registry.errors import CoercionError, NamespaceError
 from registry.names import check_key, check_namespace
@@ -27,6 +27,8 @@ _PAGE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
+
+_CODES = {404: "not_found", 405: "method_not_allowed"}
 
 
 def create_pages(backend: StorageBackend, run: Run) -> Flask:
@@ -86,10 +88,13 @@ def create_pages(backend: StorageBackend, run: Run) -> Flask:
         return render_template("problem_code.html", code=code, status=status, meaning=meaning)
 
     @app.errorhandler(HTTPException)
-    def not_a_page(error: HTTPException) -> tuple[Response | str, int]:
+    def not_a_page(error: HTTPException) -> Response:
         status = error.code or 500
-        code = "not_found" if status == 404 else "invalid_request" if status < 500 else "server_fault"
-        return _problem_or_page(status, code, error.name, error.description or error.name)
+        code = _CODES.get(status, "invalid_request" if status < 500 else "server_fault")
+        answer = make_response(_problem_or_page(status, code, error.name, error.description or error.name))
+        if isinstance(error, MethodNotAllowed):
+            answer.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+        return answer
 
     @app.errorhandler(StorageError)
     def no_storage(error: StorageError) -> tuple[Response | str, int]:

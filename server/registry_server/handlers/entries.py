@@ -9,7 +9,7 @@ from orjson import Fragment
 
 from registry.names import check_key
 from registry.suggest import MAX_CANDIDATES, did_you_mean, near_names
-from registry_server.envelopes import key_of, meta_of, stored_of
+from registry_server.envelopes import annotations_of, key_of, stored_of
 from registry_server.limits import Limits
 from registry_server.operations import Answer
 from registry_server.problems import Problem
@@ -163,8 +163,7 @@ def current_of(entry: Entry, epoch: str) -> dict[str, Any]:
         "etag": f"{epoch}.{entry.revision}",
         "digest": entry.digest,
     }
-    meta = meta_of(entry.envelope)
-    return current if meta is None else {**current, "meta": meta}
+    return {**current, **annotations_of(entry.envelope)}
 
 
 def condition_failed(namespace: str, key: str, failure: ConditionFailedError, epoch: str) -> Problem:

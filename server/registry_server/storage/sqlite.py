@@ -39,10 +39,7 @@ from registry_server.storage.base import (
     Written,
 )
 from registry_server.storage.spaces import NotOpen, list_namespaces, sum_up
-from registry_server.storage.sqlite_cache import EntryCache
-from registry_server.storage.sqlite_file import SqliteFile, translate
-from registry_server.storage.sqlite_reader import read_page, read_small, read_whole
-from registry_server.storage.sqlite_writer import (
+from registry_server.storage.sqlite_batch import (
     Batch,
     ClearJob,
     DeleteJob,
@@ -51,10 +48,11 @@ from registry_server.storage.sqlite_writer import (
     PutJob,
     PutManyJob,
     Tip,
-    Writer,
-    read_tips,
-    tip_of,
 )
+from registry_server.storage.sqlite_cache import EntryCache
+from registry_server.storage.sqlite_file import SqliteFile, translate
+from registry_server.storage.sqlite_reader import read_page, read_small, read_whole
+from registry_server.storage.sqlite_writer import Writer, read_tips
 
 T = TypeVar("T")
 
@@ -293,7 +291,7 @@ class SqliteBackend(StorageBackend):
         name = draft.name
         if name not in self._spaces:
             insort(self._names, name)
-        self._spaces[name] = tip_of(draft)
+        self._spaces[name] = draft.result
         for key, entry in draft.changed.items():
             if entry is None:
                 self._cache.drop(name, key)

@@ -241,6 +241,7 @@ def check_against_model(
                     stateful_step_count=30,
                     deadline=None,
                     database=None,
+                    report_multiple_bugs=False,
                     phases=[Phase.generate, Phase.shrink] if shrink else [Phase.generate],
                     suppress_health_check=list(HealthCheck),
                 ),

@@ -1,0 +1,58 @@
+"""Uvicorn's HTTP/1.1, with a bound to the head it holds, and problem documents for what is no request."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from registry_server.problems import CONTENT_TYPE, Problem
+
+MAX_HELD_HEAD = 512 * 1024
+"""Bytes of an unfinished head that are held, at most. What a finished one may have is `Limits.header_bytes`;
+this is larger, since one read from the socket (256 KiB) can hold the end of the request before.
+"""
+
+
+class RegistryProtocol(HttpToolsProtocol):
+    """One connection. Without this a head could grow for ever, and take quadratic time to do so."""
+
+    _within_head = False
+    _head_bytes = 0
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._within_head = True
+        self._head_bytes = 0
+
+    def on_headers_complete(self) -> None:
+        self._within_head = False
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._within_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HELD_HEAD and not self.transport.is_closing():
+                self._refuse(Problem(431, "headers_too_large", "The request's head does not end"))
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(
+            Problem(
+                400,
+                "invalid_request",
+                "This is no request of HTTP/1.1",
+                suggestions=["percent-encode what is not ASCII in the address"],
+            )
+        )
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answer and close: where this request ends and the next one begins cannot be told."""
+        document = problem.document()
+        head = (
+            f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\n"
+            f"content-type: {CONTENT_TYPE.decode()}\r\ncontent-length: {len(document)}\r\n"
+            "connection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + document)
+        self.transport.close()
