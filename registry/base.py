@@ -534,8 +534,9 @@ def _report(mapping: Iterable[Any], errors: Mapping[Any, ValidationError]) -> di
         "successful": [key for key in keys if key not in errors],
         "failed": [key for key in keys if key in errors],
         "errors": [
-            {"key": key, "error": error.message, "suggestions": error.suggestions}
-            for key, error in errors.items()
+            {"key": key, "error": errors[key].message, "suggestions": errors[key].suggestions}
+            for key in keys
+            if key in errors
         ],
         "total": len(keys),
     }

@@ -20,7 +20,8 @@ def model_of(name: str, artifact: Callable[..., Any]) -> type[BaseModel]:
     """The pydantic model whose fields are the parameters of ``artifact``.
 
     Raises:
-        ConformanceError: it has no signature, or a parameter that cannot be given by name.
+        ConformanceError: it has no signature, a parameter that cannot be given by name, or an annotation that
+            cannot be resolved here.
     """
     from pydantic import BaseModel, ConfigDict, create_model
 
@@ -28,7 +29,7 @@ def model_of(name: str, artifact: Callable[..., Any]) -> type[BaseModel]:
         return artifact
     parameters = _signature(name, artifact).parameters.values()
     open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
-    hints = _hints(artifact)
+    hints = _hints(name, artifact)
     fields: dict[str, Any] = {}
     for parameter in parameters:
         if parameter.kind in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL):
@@ -58,13 +59,22 @@ def _signature(name: str, artifact: Callable[..., Any]) -> inspect.Signature:
         ) from None
 
 
-def _hints(artifact: Callable[..., Any]) -> dict[str, Any]:
-    """Resolved annotations; those that cannot be resolved in this process accept anything."""
+def _hints(name: str, artifact: Callable[..., Any]) -> dict[str, Any]:
+    """The annotations, resolved. Taking one that is not for "anything" would let a wrong config through."""
     target: Any = artifact.__init__ if isinstance(artifact, type) else artifact  # type: ignore[misc]
+    if not hasattr(target, "__annotations__"):
+        return {}  # a partial, or a builtin
     try:
         return get_type_hints(target, include_extras=True)
-    except Exception:  # whatever an annotation's evaluation raises: it is the user's code
-        return {}
+    except Exception as error:  # whatever an annotation's evaluation raises: it is the user's code
+        raise ConformanceError(
+            f"An annotation of {name!r} cannot be resolved in this process: {error}",
+            suggestions=[
+                "define what it names where the function is defined, and not only for type checking",
+                "do without `from __future__ import annotations` in a script whose functions travel by value",
+            ],
+            context={"key": name},
+        ) from error
 
 
 def validated(name: str, model: type[BaseModel], config: Mapping[str, Any]) -> BaseModel:

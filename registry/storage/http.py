@@ -198,7 +198,7 @@ class _Call:
     def _timeout(self, error: Exception) -> RemoteError:
         seconds = self._deadline - self._started
         return ServerTimeoutError(
-            f"Request timeout: registry server {self._server()} did not answer within {seconds:g} s",
+            f"Request timeout: registry server {self._server()} did not answer within {seconds:.3g} s",
             suggestions=["wait longer: REGISTRY_SERVER_TIMEOUT=30", "see how loaded the server is: /stats"],
             context={"server": self._server(), "timeout": seconds},
         )
@@ -221,7 +221,7 @@ class _Call:
 
 
 def _unchained(error: httpx.HTTPError) -> httpx.HTTPError:
-    """``error`` without the three tracebacks of httpx and httpcore that led to it: they tell a user nothing."""
+    """``error`` without the three tracebacks of httpx and httpcore that led to it."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
 

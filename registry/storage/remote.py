@@ -14,6 +14,7 @@ import httpx
 
 from registry.envelope.codec import EnvelopeCodec, may_be_shared
 from registry.envelope.form import Envelope
+from registry.envelope.signing import key_id_of
 from registry.envelope.trust import Trust, TrustPolicy
 from registry.errors import PreconditionFailedError, RegistryError
 from registry.identity import identity_of
@@ -247,7 +248,7 @@ class RemoteStorageProxy(Storage[str, V]):
         try:
             result = self._set(key, envelope, if_none_match="*")
         except PreconditionFailedError as failure:
-            return _own_or_lost(failure, envelope)
+            return self._own_or_lost(failure, envelope)
         return Claim(True, result.etag)
 
     def replace(self, key: str, value: V, version: Any) -> Claim:
@@ -255,7 +256,7 @@ class RemoteStorageProxy(Storage[str, V]):
         try:
             result = self._set(key, envelope, if_match="*" if version is PRESENT else f'"{version}"')
         except PreconditionFailedError as failure:
-            return _own_or_lost(failure, envelope)
+            return self._own_or_lost(failure, envelope)
         return Claim(True, result.etag)
 
     def resign(self, key: str) -> None:
@@ -317,7 +318,7 @@ class RemoteStorageProxy(Storage[str, V]):
             for key, outcome in zip(keys, result.outcomes, strict=True):
                 if outcome.outcome == "refused":
                     current = outcome.current.to_dict() if outcome.current else None
-                    claims[key] = _lost(current, prepared[key])
+                    claims[key] = self._lost(current, prepared[key])
                 else:
                     claims[key] = Claim(True, outcome.etag)
         return claims
@@ -340,6 +341,34 @@ class RemoteStorageProxy(Storage[str, V]):
         except RegistryError as error:
             return error.suggestions
         return []
+
+    # ---- what a lost condition tells
+
+    def _own_or_lost(self, failure: PreconditionFailedError, offered: Envelope) -> Claim:
+        """The claim whose condition failed; won after all if only the answer to its success was lost."""
+        current = failure.context["current"]
+        if failure.context["repeated"] and current is not None and current["digest"] == offered.digest:
+            return Claim(True, current["etag"])
+        return self._lost(current, offered)
+
+    def _lost(self, current: dict[str, Any] | None, offered: Envelope) -> Claim:
+        """The claim that ``offered`` lost to the entry that the server tells of."""
+        if current is None:
+            return Claim(False, None)
+        meta = current.get("meta") or {}
+        owner = meta.get("origin") or "a JSON value"
+        same = _is_same(current["digest"], meta, offered)
+        if same and not self._is_vouched_for(current.get("signature"), offered):
+            # Our readers refuse what stands there, so leaving it in place would not register anything.
+            return Claim(False, current["etag"], owner=f"{owner}, signed with a key that is not held here")
+        return Claim(False, current["etag"], same=same, owner=owner)
+
+    def _is_vouched_for(self, signature: str | None, offered: Envelope) -> bool:
+        """Whether readers who accept ``offered`` would accept an equal envelope that is signed like this."""
+        if offered.signature is None:
+            return True
+        keyring = self._codec.policy.keyring()
+        return signature is not None and keyring is not None and key_id_of(signature) in keyring
 
     # ---- the way to the server and back
 
@@ -444,23 +473,6 @@ def _chunks(envelopes: Mapping[str, Envelope]) -> Iterator[list[str]]:
         size += weight
     if keys:
         yield keys
-
-
-def _own_or_lost(failure: PreconditionFailedError, offered: Envelope) -> Claim:
-    """The claim whose condition failed; won after all if only the answer to its success was lost."""
-    current = failure.context["current"]
-    if failure.context["repeated"] and current is not None and current["digest"] == offered.digest:
-        return Claim(True, current["etag"])
-    return _lost(current, offered)
-
-
-def _lost(current: dict[str, Any] | None, offered: Envelope) -> Claim:
-    """The claim that ``offered`` lost to the entry that the server tells of."""
-    if current is None:
-        return Claim(False, None)
-    meta = current.get("meta") or {}
-    owner = meta.get("origin") or "a JSON value"
-    return Claim(False, current["etag"], same=_is_same(current["digest"], meta, offered), owner=owner)
 
 
 def _is_same(digest: str, meta: Mapping[str, str], offered: Envelope) -> bool:

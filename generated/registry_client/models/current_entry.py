@@ -24,12 +24,15 @@ class CurrentEntry:
         etag (str): How far a namespace has come, `<epoch>.<revision>`; opaque. Example: 5f0c8e2b.7.
         digest (str): See REG-ENV-05.
         meta (Meta | Unset): What a reader may know of an artifact without decoding it.
+        signature (str | Unset): The envelope's, so that a writer can tell whether its readers would accept what is
+            there.
     """
 
     revision: int
     etag: str
     digest: str
     meta: Meta | Unset = UNSET
+    signature: str | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -43,6 +46,8 @@ class CurrentEntry:
         if not isinstance(self.meta, Unset):
             meta = self.meta.to_dict()
 
+        signature = self.signature
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -54,6 +59,8 @@ class CurrentEntry:
         )
         if meta is not UNSET:
             field_dict["meta"] = meta
+        if signature is not UNSET:
+            field_dict["signature"] = signature
 
         return field_dict
 
@@ -75,11 +82,14 @@ class CurrentEntry:
         else:
             meta = Meta.from_dict(_meta)
 
+        signature = d.pop("signature", UNSET)
+
         current_entry = cls(
             revision=revision,
             etag=etag,
             digest=digest,
             meta=meta,
+            signature=signature,
         )
 
         current_entry.additional_properties = d
