@@ -15,10 +15,13 @@ def losses(live_server_url, tmp_path, monkeypatch):
     monkeypatch.setenv("REGISTRY_SIGNING_KEY_FILE", str(tmp_path / "first.keys"))
     create_key_file()
 
+    class Theirs(FunctionalRegistry, logic_namespace="research.losses"):
+        pass
+
     class Losses(FunctionalRegistry, logic_namespace="research.losses"):
         pass
 
-    Losses.register_artifact(double)
+    Theirs.register_artifact(double)
     return Losses
 
 

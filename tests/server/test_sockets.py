@@ -21,7 +21,7 @@ BODY = json.dumps(setting("k")).encode()
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory) -> Iterator[LiveServer]:
-    """One server for the module, which none of this may bring to fail; each test has a namespace of its own."""
+    """One server for the module, which none of this may make fail; each test has its own namespace."""
     server = LiveServer(tmp_path_factory.mktemp("sockets"), "memory:").start()
     yield server
     code = server.stop()
