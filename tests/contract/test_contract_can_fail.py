@@ -24,6 +24,7 @@ from registry_server.storage.base import (
     Written,
 )
 from registry_server.storage.memory import MemoryBackend
+from registry_server.storage.rules import holds
 from registry_server.testing import BackendContract
 from registry_server.testing.contract import promises
 from registry_server.testing.model import check_against_model
@@ -45,12 +46,8 @@ class ChecksAfterWriting(MemoryBackend):
     async def put(self, namespace: str, key: str, value: Stored, *, expect: Expect = ANY) -> Written:
         before, head = await self.get(namespace, key)
         written = await super().put(namespace, key, value)
-        try:
-            await super().put(
-                namespace, key, value, expect=expect if before is None else expect and before.revision
-            )
-        except ConditionFailedError:
-            raise ConditionFailedError(before, head) from None
+        if not holds(expect, before):
+            raise ConditionFailedError(before, head)
         return written
 
 

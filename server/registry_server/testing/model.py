@@ -198,14 +198,14 @@ class _Comparison(RuleBasedStateMachine):
 
     def _conditional(self, key: str, expect: Expect, awaitable: Awaitable[T]) -> T | None:
         """The answer where the condition holds; where it does not, that it was refused as it should."""
-        if self.model.holds(key, expect):
-            return self.subject.run(awaitable)
         try:
-            self.subject.run(awaitable)
+            answer = self.subject.run(awaitable)
         except ConditionFailedError as failed:
+            assert not self.model.holds(key, expect), f"refused, though {expect} is what it is"
             assert (_line(failed.current), failed.head) == (self.model.lines.get(key), self.model.head)
             return None
-        raise AssertionError(f"a write that expects {expect} was not refused")
+        assert self.model.holds(key, expect), f"not refused, though it expects {expect}"
+        return answer
 
     def _follow(self, puts: list[Put], done: BatchWritten) -> None:
         for put, outcome in zip(puts, done.outcomes, strict=True):

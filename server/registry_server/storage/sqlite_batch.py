@@ -1,0 +1,211 @@
+"""What a batch of operations makes of the store: decided in Python, nothing written yet.
+
+A draft starts from a namespace as it was last committed and takes the batch's operations one after the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from registry_server.storage.base import (
+    BatchWritten,
+    Cleared,
+    ConditionFailedError,
+    Entry,
+    Expect,
+    Put,
+    Refused,
+    Removed,
+    StorageError,
+    Written,
+)
+from registry_server.storage.rules import decide, decide_all, holds
+
+
+class Tip(NamedTuple):
+    """A namespace as last committed. Entries with a revision up to ``floor`` went with a clear."""
+
+    ident: int
+    head: int
+    size: int
+    floor: int
+
+
+class Draft:
+    """What a batch makes of one namespace; once committed, what the event loop has to take over."""
+
+    __slots__ = ("_load", "changed", "cleared", "floor", "head", "ident", "known", "name", "size", "tip")
+
+    def __init__(self, name: str, tip: Tip, load: Callable[[int, Entry], Entry]) -> None:
+        self.name = name
+        self.tip = tip
+        self.ident, self.head, self.size, self.floor = tip
+        self.cleared = False
+        self.changed: dict[str, Entry | None] = {}
+        self.known: dict[str, Entry | None] = {}
+        self._load = load
+
+    @property
+    def dirty(self) -> bool:
+        return self.head != self.tip.head
+
+    @property
+    def result(self) -> Tip:
+        """What the namespace is once this is committed."""
+        return Tip(self.ident, self.head, self.size, self.floor)
+
+    def find(self, key: str) -> Entry | None:
+        """The entry as the batch left it so far; without its envelope, where that was not at hand."""
+        if key in self.changed:
+            return self.changed[key]
+        return None if self.cleared else self.known[key]
+
+    def whole(self, key: str) -> Entry | None:
+        """`find`, with the envelope."""
+        entry = self.find(key)
+        if entry is None or entry.envelope:
+            return entry
+        self.known[key] = entry = self._load(self.ident, entry)
+        return entry
+
+    def find_for(self, write: Put) -> Entry | None:
+        """What `decide` has to see for ``write``: with its envelope only if it may matter."""
+        entry = self.find(write.key)
+        if entry is None or entry.envelope:
+            return entry
+        # Equal envelopes have equal digests, so another digest says "replaced" without reading the value.
+        if entry.digest == write.value.digest or not holds(write.expect, entry):
+            return self.whole(write.key)
+        return entry
+
+    def store(self, done: Written) -> None:
+        if done.outcome == "unchanged":
+            return
+        self.changed[done.entry.key] = done.entry
+        self.head = done.head
+        self.size += done.outcome == "created"
+
+    def remove(self, key: str) -> None:
+        self.changed[key] = None
+        self.head += 1
+        self.size -= 1
+
+    def clear(self) -> int:
+        count = self.size
+        if count:
+            self.head += 1
+            self.changed, self.cleared, self.size, self.floor = {}, True, 0, self.head
+        return count
+
+
+class Job(ABC):
+    """One queued operation. ``weight`` is about how many bytes it brings."""
+
+    __slots__ = ("future", "namespace", "weight")
+
+    future: asyncio.Future[Any]
+
+    def __init__(self, namespace: str, weight: int = 0) -> None:
+        self.namespace = namespace
+        self.weight = weight
+
+    @abstractmethod
+    def touches(self) -> Sequence[str]:
+        """The keys whose entries `run` asks for."""
+
+    @abstractmethod
+    def run(self, draft: Draft, now: str) -> object:
+        """Decide, note the changes in ``draft``, and return the answer or the error that is the answer."""
+
+
+class PutJob(Job):
+    __slots__ = ("write",)
+
+    def __init__(self, namespace: str, write: Put) -> None:
+        super().__init__(namespace, len(write.value.envelope))
+        self.write = write
+
+    def touches(self) -> Sequence[str]:
+        return (self.write.key,)
+
+    def run(self, draft: Draft, now: str) -> object:
+        key, value, expect = self.write
+        done = decide(key, value, expect, draft.find_for(self.write), draft.head, now)
+        if isinstance(done, Refused):
+            return ConditionFailedError(done.current, draft.head)
+        draft.store(done)
+        return done
+
+
+class PutManyJob(Job):
+    __slots__ = ("atomic", "writes")
+
+    def __init__(self, namespace: str, writes: Sequence[Put], atomic: bool) -> None:
+        super().__init__(namespace, sum(len(write.value.envelope) for write in writes))
+        self.writes = writes
+        self.atomic = atomic
+
+    def touches(self) -> Sequence[str]:
+        return [write.key for write in self.writes]
+
+    def run(self, draft: Draft, now: str) -> object:
+        outcomes = decide_all(self.writes, draft.find_for, draft.head, now)
+        if self.atomic and any(isinstance(done, Refused) for done in outcomes):
+            return BatchWritten(outcomes, draft.head, applied=False)
+        for done in outcomes:
+            if isinstance(done, Written):
+                draft.store(done)
+        return BatchWritten(outcomes, draft.head, applied=True)
+
+
+class DeleteJob(Job):
+    __slots__ = ("expect", "key")
+
+    def __init__(self, namespace: str, key: str, expect: Expect) -> None:
+        super().__init__(namespace)
+        self.key = key
+        self.expect = expect
+
+    def touches(self) -> Sequence[str]:
+        return (self.key,)
+
+    def run(self, draft: Draft, now: str) -> object:
+        current = draft.find(self.key)
+        if not holds(self.expect, current):
+            return ConditionFailedError(draft.whole(self.key), draft.head)
+        if current is not None:
+            draft.remove(self.key)
+        return Removed(current is not None, draft.head)
+
+
+class ClearJob(Job):
+    __slots__ = ()
+
+    def touches(self) -> Sequence[str]:
+        return ()
+
+    def run(self, draft: Draft, now: str) -> object:
+        return Cleared(draft.clear(), draft.head)
+
+
+class Batch:
+    """Operations that were committed, or failed, together; ``results`` answer ``jobs`` one by one."""
+
+    __slots__ = ("applied", "drafts", "jobs", "results")
+
+    def __init__(self, jobs: list[Job]) -> None:
+        self.jobs = jobs
+        self.drafts: dict[str, Draft] = {}
+        self.results: list[object] = []
+        self.applied = False
+        """Set by the event loop once its cache and heads hold what the batch did."""
+
+    def dirty(self) -> list[Draft]:
+        return [draft for draft in self.drafts.values() if draft.dirty]
+
+    def fail(self, error: StorageError) -> None:
+        self.drafts = {}
+        self.results = [type(error)(*error.args) for _ in self.jobs]  # each waiter raises one of its own
