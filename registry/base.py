@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast, overload
 
 from registry import settings
-from registry.errors import CoercionError, DuplicateKeyError, RegistryError, ValidationError
+from registry.errors import CoercionError, DuplicateKeyError, RegistryError, RemoteError, ValidationError
 from registry.names import check_namespace
 from registry.origin import origin_of
 from registry.storage.base import PRESENT, Claim, MappingStorage, Storage, View
@@ -112,11 +112,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         cls._own = {}
         if base:
             return
-        if storage is not None and logic_namespace is not None:
-            raise ValidationError(
-                f"{cls.__name__} cannot have both storage= and logic_namespace=",
-                suggestions=["give one of them"],
-            )
+        _check_place(cls.__name__, logic_namespace, server, storage)
         cls._repository = _storage_for(cls, logic_namespace, server, storage, trust, trusted_modules)
         cls._view = cls._repository.view or View(_NOTHING.table)
 
@@ -370,6 +366,9 @@ class Registry(Generic[A], metaclass=RegistryMeta):
 
         Returns:
             As `safe_register_batch`; an artifact that cannot be read does not hide the others.
+
+        Raises:
+            RemoteError: the server gave no usable answer.
         """
         errors: dict[Any, ValidationError] = {}
         names = dict.fromkeys(cls.iter_identifiers())
@@ -378,6 +377,8 @@ class Registry(Generic[A], metaclass=RegistryMeta):
                 cls.validate_artifact(cls.get_artifact(key))
             except RegistryError:
                 continue  # removed since it was listed
+            except RemoteError:
+                raise  # says nothing of the artifact, and the next one would take as long to fail
             except ValidationError as error:
                 errors[key] = error
         return _report(names, errors)
@@ -414,6 +415,18 @@ class Registry(Generic[A], metaclass=RegistryMeta):
 
 class NamedRegistry(Registry[A], base=True):
     """A registry whose artifacts mostly have a name of their own: `register_artifact` and its forms."""
+
+    @overload
+    @classmethod
+    def register_artifact(cls, name: Hashable, artifact: T, /) -> T: ...
+
+    @overload
+    @classmethod
+    def register_artifact(cls, name: str, /) -> Callable[[T], T]: ...
+
+    @overload
+    @classmethod
+    def register_artifact(cls, artifact: T, /) -> T: ...
 
     @classmethod
     def register_artifact(cls, name_or_artifact: Any, artifact: Any = _MISSING, /) -> Any:
@@ -469,6 +482,24 @@ class _Overlay(Mapping[Any, Any]):
 
     def __len__(self) -> int:
         return len({**self._view.table, **self._stand_ins})
+
+
+def _check_place(name: str, namespace: str | None, server: str | None, storage: object) -> None:
+    """Raise unless the keywords say of one place where the artifacts are kept."""
+    if storage is not None and namespace is not None:
+        raise ValidationError(
+            f"{name} cannot have both storage= and logic_namespace=", suggestions=["give one of them"]
+        )
+    if server is not None and namespace is None:
+        raise ValidationError(
+            f"{name} has server= without logic_namespace=, and would be local",
+            suggestions=["logic_namespace='research.losses'", "leave server= out"],
+        )
+    if storage is not None and not isinstance(storage, MutableMapping):
+        raise ValidationError(
+            f"{name}: storage= is a mapping that can be changed, not {type(storage).__name__}",
+            suggestions=["storage={}"],
+        )
 
 
 def _storage_for(

@@ -6,7 +6,8 @@ from types import FunctionType
 from typing import Any, TypeVar
 
 from registry.base import NamedRegistry, type_arguments
-from registry.errors import CoercionError
+from registry.errors import CoercionError, ConformanceError
+from registry.origin import origin_of
 
 C = TypeVar("C")
 
@@ -38,7 +39,17 @@ class TypeRegistry(NamedRegistry[type[C]], base=True):
             check_subclass(artifact, declared)
         if cls._strict:
             for name, method in _declared_methods(declared):
+                if not hasattr(artifact, name):
+                    raise _lacks(artifact, name)
                 check_signature(getattr(artifact, name), method)
+
+
+def _lacks(artifact: type, name: str) -> ConformanceError:
+    return ConformanceError(
+        f"{artifact.__qualname__} has no method {name}(), which the registry's type parameter declares",
+        suggestions=[f"define {name}() at {origin_of(artifact)}", "or register it where strict= is not set"],
+        context={"lacking": name, "origin": str(origin_of(artifact))},
+    )
 
 
 def _declared_methods(declared: Any) -> list[tuple[str, Any]]:
