@@ -19,6 +19,7 @@ Run = Callable[[Any], Any]
 PAGE_ENTRIES = 50
 PAGE_NAMESPACES = 200
 PAGE_BYTES = 4 * 1024 * 1024
+LAST_REVISION = 2**63 - 1
 
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
@@ -45,11 +46,9 @@ def create_pages(backend: StorageBackend, run: Run) -> Flask:
     def browse(namespace: str) -> str:
         _known_namespace(namespace)
         prefix = request.args.get("prefix", "")[:1_024]
-        after = request.args.get("after", 0, type=int)
+        after = min(max(request.args.get("after", 0, type=int), 0), LAST_REVISION)
         page = run(
-            backend.page(
-                namespace, prefix=prefix, after=max(after, 0), limit=PAGE_ENTRIES, max_bytes=PAGE_BYTES
-            )
+            backend.page(namespace, prefix=prefix, after=after, limit=PAGE_ENTRIES, max_bytes=PAGE_BYTES)
         )
         count, _ = run(backend.count(namespace))
         entries = [facts_of(entry) for entry in page.entries]
