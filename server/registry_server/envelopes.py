@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from registry.envelope.form import Envelope, check_fields, check_size, decode_base64
+from registry.envelope.form import ENCODING_OF, Envelope, check_fields, check_size, decode_base64, digest_of
 from registry.errors import CoercionError, MalformedEnvelopeError
 from registry.names import check_key
 from registry_server.storage.base import Stored
@@ -20,25 +20,24 @@ def stored_of(wire: dict[str, Any], *, value_bytes: int) -> Stored:
         MalformedEnvelopeError: a field, or the data, has not its form.
         EnvelopeTooLargeError: the data is larger than ``value_bytes``.
     """
-    envelope = Envelope(**wire)
-    data = envelope.data
+    kind, data, encoding = wire["type"], wire["data"], wire["encoding"]
     check_size(data, value_bytes)
-    if envelope.meta is not None or envelope.signature is not None or envelope.type != envelope.encoding:
-        check_fields(envelope)
-    if envelope.type == "json":
+    if len(wire) > 3 or ENCODING_OF[kind] != encoding:
+        check_fields(Envelope(**wire))
+    if kind == "json":
         check_json_text(data)
     else:
         decode_base64(data)
-    return Stored(_spelled(envelope), envelope.digest)
+    return Stored(_spelled(wire), digest_of(kind, encoding, data))
 
 
-def _spelled(envelope: Envelope) -> bytes:
+def _spelled(wire: dict[str, Any]) -> bytes:
     """The envelope's one spelling: fields in the protocol's order, meta by name: equal is equal bytes."""
-    fields: dict[str, Any] = {"type": envelope.type, "data": envelope.data, "encoding": envelope.encoding}
-    if envelope.meta is not None:
-        fields["meta"] = dict(sorted(envelope.meta.items()))
-    if envelope.signature is not None:
-        fields["signature"] = envelope.signature
+    fields: dict[str, Any] = {"type": wire["type"], "data": wire["data"], "encoding": wire["encoding"]}
+    if "meta" in wire:
+        fields["meta"] = dict(sorted(wire["meta"].items()))
+    if "signature" in wire:
+        fields["signature"] = wire["signature"]
     return orjson.dumps(fields)
 
 
