@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import ItemsView, Iterable, Iterator, Mapping, MutableMapping, ValuesView
 from contextlib import AbstractContextManager
-from threading import RLock
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from registry.errors import DuplicateKeyError, RegistryError
+from registry.storage.lock import ReentrantLock
 from registry.suggest import did_you_mean
 
 K = TypeVar("K")
@@ -156,7 +156,7 @@ class MappingStorage(Storage[K, V]):
 
     def __init__(self, mapping: MutableMapping[K, V]) -> None:
         self._mapping = mapping
-        self._lock = RLock()
+        self._lock = ReentrantLock()
         self._view: View[K, V] = View(mapping)
 
     @property

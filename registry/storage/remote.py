@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
-from threading import Lock
 from typing import Any, NamedTuple, TypeVar, cast
 
 import httpx
@@ -127,8 +125,7 @@ class RemoteStorageProxy(Storage[str, V]):
         self._connection = Connection(Address(host, port, timeout, url), token)
         policy = TrustPolicy(trust, trusted_modules=trusted_modules, home_package=home_package)
         self._codec = EnvelopeCodec(policy)
-        self._shared: OrderedDict[str, _Shared] = OrderedDict()
-        self._shared_lock = Lock()
+        self._shared: dict[str, _Shared] = {}
 
     # ---- where it is
 
@@ -393,11 +390,12 @@ class RemoteStorageProxy(Storage[str, V]):
         return value
 
     def _share(self, key: str, shared: _Shared) -> None:
-        with self._shared_lock:
-            self._shared[key] = shared
-            self._shared.move_to_end(key)
-            if len(self._shared) > _SHARED_VALUES:
-                self._shared.popitem(last=False)
+        # Steps that need no lock: one held at the moment of a fork would stay taken in the child.
+        self._shared.pop(key, None)
+        self._shared[key] = shared
+        while len(self._shared) > _SHARED_VALUES:
+            with suppress(StopIteration, RuntimeError):  # another thread was here first
+                self._shared.pop(next(iter(self._shared)), None)
 
     def _decode(self, key: str, envelope: Envelope) -> Any:
         return self._codec.decode(envelope, namespace=self.namespace, key=key)
