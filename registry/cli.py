@@ -16,6 +16,7 @@ except ImportError:
 
 from registry import settings
 from registry.commands import entries, keys
+from registry.commands.terminal import explained, show_what_cannot_be_encoded
 from registry.errors import ValidationError
 
 app = typer.Typer(
@@ -66,10 +67,11 @@ AllowedHost = Annotated[
 
 def main() -> None:
     """Entry point of ``registry`` and of ``python -m registry``; exits 2 on a mistake in the set-up."""
+    show_what_cannot_be_encoded()
     try:
         app(prog_name="registry")
     except ValidationError as error:
-        _fail(str(error))
+        _fail(explained(error))
 
 
 @app.callback(invoke_without_command=True)

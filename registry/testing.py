@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final, Self
+from typing import IO, Any, Final, Self
 
 from registry.base import Registry
 from registry.errors import ServerUnreachableError
@@ -50,7 +50,8 @@ class ServerProcess:
         self._options = options
         self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as this object
+        self._output: IO[bytes] | None = None
+        self._said = b""
 
     @property
     def url(self) -> str:
@@ -64,18 +65,23 @@ class ServerProcess:
         return self._process.pid
 
     @property
+    def running(self) -> bool:
+        """Whether there is a process that has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def output(self) -> str:
         """What it has printed since it was last started."""
         return self._printed().decode(errors="replace")
 
     def start(self) -> Self:
-        """Start it and return once it answers.
+        """Start it and return once it answers; one that runs is stopped first.
 
         Raises:
             ServerUnreachableError: it ended, or did not listen within 30 s; with what it printed.
         """
-        self._output.seek(0)
-        self._output.truncate()
+        self._end(signal.SIGTERM)
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115  # closed when the process has ended
         command = [sys.executable, "-m", "registry", "--host", self.host, "--port", str(self.port)]
         self._process = subprocess.Popen(
             [*command, "--storage", self._storage, *self._options],
@@ -106,8 +112,10 @@ class ServerProcess:
         )
 
     def _printed(self) -> bytes:
-        size = os.fstat(self._output.fileno()).st_size
-        return os.pread(self._output.fileno(), size, 0)
+        if self._output is not None:
+            size = os.fstat(self._output.fileno()).st_size
+            self._said = os.pread(self._output.fileno(), size, 0)
+        return self._said
 
     def stop(self) -> int:
         """Ask it to stop (SIGTERM), wait, and return its exit code; kills it after 10 s."""
@@ -124,14 +132,21 @@ class ServerProcess:
         if process.poll() is None:
             process.send_signal(how)
         try:
-            return process.wait(STOP_SECONDS)
+            code = process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
-            return process.wait()
+            code = process.wait()
+        self._close_output()
+        return code
+
+    def _close_output(self) -> None:
+        self._printed()
+        if self._output is not None:
+            self._output.close()
+            self._output = None
 
     def restart(self) -> Self:
         """Stop it, if it runs, and start it again on the same port and storage."""
-        self.stop()
         return self.start()
 
     def __enter__(self) -> Self:

@@ -5,27 +5,43 @@ Pickles are never decoded here: what is shown of them is what their envelopes sa
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from registry.envelope.form import MAX_VALUE_BYTES, parse_json
-from registry.errors import CoercionError, DuplicateKeyError, MalformedEnvelopeError, ValidationError
+from registry.commands.terminal import TextTable, print_facts, say, say_json
+from registry.envelope.form import MAX_VALUE_BYTES, Envelope, parse_json
+from registry.errors import (
+    CoercionError,
+    DuplicateKeyError,
+    EnvelopeTooLargeError,
+    MalformedEnvelopeError,
+    RegistryError,
+    ValidationError,
+)
 
 if TYPE_CHECKING:
     from registry.storage.remote import RemoteStorageProxy, Stored
 
 SUMMARY_LENGTH = 32
 
+
+def _text(given: str) -> str:
+    """``given``, unless its bytes were no text."""
+    try:
+        given.encode()
+    except UnicodeEncodeError:
+        raise typer.BadParameter("it is not UTF-8") from None
+    return given
+
+
 Namespace = Annotated[str, typer.Argument(help="As in research.losses.")]
 Key = Annotated[str, typer.Argument(help="The artifact's name.")]
-Prefix = Annotated[str, typer.Option(help="Only names that begin with this.")]
+Prefix = Annotated[str, typer.Option(help="Only names that begin with this.", callback=_text)]
 Server = Annotated[
     str | None,
     typer.Option(
@@ -37,8 +53,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")
 
 def add_to(app: typer.Typer) -> None:
     """Make these functions commands of ``app``."""
-    for command in (namespaces, ls, get, set_, rm, stats):
-        app.command(command.__name__.rstrip("_"))(command)
+    for command in (namespaces, ls, get, rm, stats):
+        app.command(command.__name__)(command)
+    # A negative number is a value, though it looks like an option.
+    app.command("set", context_settings={"ignore_unknown_options": True})(set_)
 
 
 def namespaces(prefix: Prefix = "", server: Server = None, as_json: AsJson = False) -> None:
@@ -47,46 +65,44 @@ def namespaces(prefix: Prefix = "", server: Server = None, as_json: AsJson = Fal
 
     found = list(RegistryServer(server).namespaces(prefix))
     if as_json:
-        _print_json([summary._asdict() for summary in found])
+        say_json([summary._asdict() for summary in found])
         return
-    table = _table("Namespace", ">Entries")
+    table = TextTable("Namespace", ">Entries")
     for summary in found:
-        table.add_row(summary.namespace, f"{summary.entries:,}")
-    _print_table(table, "No namespace holds anything yet")
+        table.add(summary.namespace, f"{summary.entries:,}")
+    table.print(
+        f"No namespace that begins with {prefix!r} holds anything"
+        if prefix
+        else "No namespace holds anything yet"
+    )
 
 
 def ls(namespace: Namespace, prefix: Prefix = "", server: Server = None, as_json: AsJson = False) -> None:
     """List the artifacts of a namespace, in the order of their registration."""
     entries: Iterable[Stored] = _storage(namespace, server).entries(prefix)
     if as_json:
-        _print_json([_described(stored) for stored in entries])
+        say_json([_described(stored) for stored in entries])
         return
-    table = _table("Name", "Kind", "Value", ">Bytes", "Changed")
+    table = TextTable("Name", "Kind", "Value", ">Bytes", "Changed")
     for stored in entries:
         about = _described(stored)
-        table.add_row(
-            _printable(stored.key),
-            about["kind"],
-            _printable(_summary(stored)),
-            f"{len(stored.envelope.data):,}",
-            about["updated_at"][:16].replace("T", " "),
-        )
-    _print_table(table, f"{namespace} holds nothing" + (f" that begins with {prefix!r}" if prefix else ""))
+        changed = about["updated_at"][:16].replace("T", " ")
+        table.add(stored.key, about["kind"], _summary(stored), f"{about['size']:,}", changed)
+    table.print(f"{namespace} holds nothing" + (f" that begins with {prefix!r}" if prefix else ""))
 
 
 def get(namespace: Namespace, key: Key, server: Server = None, as_json: AsJson = False) -> None:
     """Print a JSON value, or what is known of a function or class without running anything."""
-    stored = _storage(namespace, server).entry(key)
+    storage = _storage(namespace, server)
+    with _near_names_suggested(storage, key):
+        stored = storage.entry(key)
     about = _described(stored)
     if as_json:
-        _print_json({**about, "envelope": stored.envelope.to_dict()})
+        say_json({**about, "envelope": stored.envelope.to_dict()})
     elif stored.envelope.type == "json":
-        _print_json(parse_json(stored.envelope.data))
+        say_json(parse_json(stored.envelope.data))
     else:
-        table = Table.grid(padding=(0, 2))
-        for name, value in about.items():
-            table.add_row(name.replace("_", " "), _printable(str(value)))
-        Console().print(table)
+        print_facts((name, "none" if value is None else str(value)) for name, value in about.items())
 
 
 def set_(
@@ -103,7 +119,7 @@ def set_(
         _create(storage, key, parsed)
     else:
         storage[key] = parsed
-    typer.echo(f"{key} is stored in {storage.location}")
+    say(f"{key} is stored in {storage.location}")
 
 
 def _create(storage: RemoteStorageProxy[Any], key: str, value: Any) -> None:
@@ -125,18 +141,20 @@ def rm(
 ) -> None:
     """Remove artifacts by name, or with --all the whole namespace."""
     if bool(keys) == everything:
-        raise CoercionError("Say which names to remove, or --all", suggestions=["registry ls NAMESPACE"])
+        what = "not both" if everything else f"registry ls {namespace} lists them"
+        raise CoercionError("Say which names to remove, or --all", suggestions=[what])
     storage = _storage(namespace, server)
     if everything:
         count = len(storage)
         if not yes:
             typer.confirm(f"Remove all {count:,} artifacts of {storage.location}?", abort=True)
         storage.clear()
-        typer.echo(f"removed {count:,} artifacts")
+        say(f"removed {count:,} artifacts")
         return
     for key in keys or ():
-        del storage[key]
-        typer.echo(f"removed {key}")
+        with _near_names_suggested(storage, key):
+            del storage[key]
+        say(f"removed {key}")
 
 
 def stats(server: Server = None, as_json: AsJson = False) -> None:
@@ -145,15 +163,14 @@ def stats(server: Server = None, as_json: AsJson = False) -> None:
 
     numbers = RegistryServer(server).stats()
     if as_json:
-        _print_json(numbers)
+        say_json(numbers)
         return
     sizes = numbers.pop("namespace_sizes")
-    table = Table.grid(padding=(0, 2))
-    for name, value in numbers.items():
-        table.add_row(name.replace("_", " "), f"{value:,}" if isinstance(value, int) else str(value))
-    for namespace, size in sorted(sizes.items(), key=lambda item: -item[1])[:10]:
-        table.add_row(f"in {namespace}", f"{size:,}")
-    Console().print(table)
+    largest = sorted(sizes.items(), key=lambda item: -item[1])[:10]
+    facts = {**numbers, **{f"in {namespace}": size for namespace, size in largest}}
+    print_facts(
+        (name, f"{value:,}" if isinstance(value, int) else str(value)) for name, value in facts.items()
+    )
 
 
 def _storage(namespace: str, server: str | None) -> RemoteStorageProxy[Any]:
@@ -162,21 +179,43 @@ def _storage(namespace: str, server: str | None) -> RemoteStorageProxy[Any]:
     return RemoteStorageProxy(namespace, url=server)
 
 
+@contextmanager
+def _near_names_suggested(storage: RemoteStorageProxy[Any], key: str) -> Iterator[None]:
+    """Where nothing has the name: those that are like it, or how to see them all."""
+    try:
+        yield
+    except RegistryError as error:
+        error.suggestions = storage.near_names(key) or [f"registry ls {storage.namespace} lists the names"]
+        raise
+
+
 def _described(stored: Stored) -> dict[str, Any]:
     """All that is known of an entry without decoding it."""
-    meta = dict(stored.envelope.meta or {})
-    kind = "json" if stored.envelope.type == "json" else meta.pop("kind", "pickle")
+    meta = stored.envelope.meta or {}
     signature = stored.envelope.signature
-    return {
+    head = {
         "key": stored.key,
-        "kind": kind,
+        "kind": "json" if stored.envelope.type == "json" else meta.get("kind", "pickle"),
+    }
+    # What the entry's writer says of it comes first and loses: the rest is what the server knows.
+    return {
+        **head,
         **meta,
+        **head,
+        "size": _size(stored.envelope),
         "signed_by": signature.partition(":")[0] if signature else None,
         "revision": stored.revision,
         "etag": stored.etag,
         "digest": stored.digest,
         "updated_at": stored.updated_at,
     }
+
+
+def _size(envelope: Envelope) -> int:
+    """Bytes of the JSON text or of the pickle."""
+    if envelope.type == "json":
+        return len(envelope.data.encode())
+    return len(envelope.data) * 3 // 4 - envelope.data[-2:].count("=")
 
 
 def _summary(stored: Stored) -> str:
@@ -189,8 +228,9 @@ def _summary(stored: Stored) -> str:
 
 
 def _parsed(value: str) -> Any:
+    text = _text_of(value)
     try:
-        return parse_json(_text_of(value))
+        return parse_json(text)
     except MalformedEnvelopeError as error:
         raise ValidationError(
             f"The value is not JSON: {error.message.removeprefix('Not strict JSON: ')}",
@@ -201,38 +241,25 @@ def _parsed(value: str) -> Any:
 def _text_of(value: str) -> str:
     try:
         if value == "-":
-            return sys.stdin.buffer.read(MAX_VALUE_BYTES + 1).decode()
+            return _bounded(sys.stdin.buffer).decode()
         if value.startswith("@"):
-            return Path(value[1:]).read_text(encoding="utf-8")
+            with Path(value[1:]).open("rb") as file:
+                return _bounded(file).decode()
     except OSError as error:
-        raise ValidationError(f"Cannot read {value[1:]}: {error.strerror}") from None
+        raise ValidationError(
+            f"Cannot read {value[1:]}: {error.strerror}",
+            suggestions=["@FILE is a file of JSON; a text is written in quotes: '\"@text\"'"],
+        ) from None
     except UnicodeDecodeError:
-        raise ValidationError("The value is not UTF-8") from None
+        raise ValidationError("The value is not UTF-8", suggestions=["JSON is UTF-8: convert it"]) from None
     return value
 
 
-def _table(*columns: str) -> Table:
-    """A table of texts; a column whose name begins with ``>`` is of numbers."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        number = column.startswith(">")
-        table.add_column(column.lstrip(">"), justify="right" if number else "left", no_wrap=number)
-    return table
-
-
-def _print_table(table: Table, nothing: str) -> None:
-    if table.row_count:
-        Console().print(table)
-    else:
-        typer.echo(nothing)
-
-
-def _printable(text: str) -> str:
-    """``text`` with what could command a terminal, or rich, made visible."""
-    from rich.markup import escape
-
-    return escape("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text))
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+def _bounded(source: IO[bytes]) -> bytes:
+    raw = source.read(MAX_VALUE_BYTES + 1)
+    if len(raw) > MAX_VALUE_BYTES:
+        raise EnvelopeTooLargeError(
+            f"The value is larger than the {MAX_VALUE_BYTES:,} bytes that may travel",
+            suggestions=["keep it in a file or object store, and share where it is"],
+        )
+    return raw

@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
+from registry.commands.entries import Server
+from registry.commands.terminal import TextTable, say
 from registry.envelope import keyfile
-from registry.errors import SignatureError
+from registry.errors import RegistryError, SignatureError
 
 app = typer.Typer(
     help="The keys that sign what you share and verify what you read.\n\n"
@@ -38,9 +39,9 @@ def new(file: KeyFile = None) -> None:
         raise SignatureError(
             f"Cannot make a key file: {error}", suggestions=["choose a place: --file PATH"]
         ) from None
-    typer.echo(f"made key {key.id} in {file or keyfile.key_file_path()}")
+    say(f"made key {key.id} in {file or keyfile.key_file_path()}")
     if file:
-        typer.echo(f"use it: export REGISTRY_SIGNING_KEY_FILE={file}")
+        say(f"use it: export REGISTRY_SIGNING_KEY_FILE={file}")
 
 
 @app.command("list")
@@ -53,10 +54,10 @@ def list_(file: KeyFile = None) -> None:
             f"There is no key file at {error.filename} yet",
             suggestions=["registry key new makes one; so does the first value you share"],
         ) from None
-    table = Table("Key", "Use")
+    table = TextTable("Key", "Use")
     for key in keys:
-        table.add_row(key.id, "signs and verifies" if key.signs else "verifies")
-    Console().print(table)
+        table.add(key.id, "signs and verifies" if key.signs else "verifies")
+    table.print("No keys")
 
 
 @app.command()
@@ -69,36 +70,36 @@ def rotate(file: KeyFile = None) -> None:
         key = keyfile.rotate_keys(file)
     except OSError as error:
         raise SignatureError(f"Cannot rotate the keys: {error}", suggestions=["registry key new"]) from None
-    typer.echo(f"{key.id} signs from now on")
-    typer.echo("next: registry resign NAMESPACE, for each namespace; then remove the old key's line")
+    say(f"{key.id} signs from now on")
+    say("next: registry resign NAMESPACE, for each namespace; then remove the old key's line")
 
 
 def resign(
     namespace: Annotated[str, typer.Argument(help="The namespace whose entries to sign again.")],
-    server: Annotated[
-        str | None, typer.Option(help="The server's URL.", envvar="REGISTRY_SERVER_URL", show_default=False)
-    ] = None,
+    server: Server = None,
 ) -> None:
     """Sign the entries of a namespace again, with the key that signs now.
 
-    Only what a key of yours has signed is signed again; the rest is listed and left as it is. Entries that
-    somebody replaces meanwhile keep what they wrote.
+    Only what a key of yours has signed is signed again; the rest is listed and left as it is. JSON is not
+    signed and stays. Entries that somebody replaces meanwhile keep what they wrote.
     """
     from registry.storage.remote import RemoteStorageProxy
 
     storage: RemoteStorageProxy[object] = RemoteStorageProxy(namespace, url=server)
-    console = Console()
+    keyfile.load_keyring()  # a key file that cannot be used is one mistake, not one for each entry
     refused = []
     keys = list(storage)
-    for key in track(keys, description="signing", console=console, transient=True):
+    for key in track(keys, description="signing", console=Console(), transient=True):
         try:
             storage.resign(key)
         except SignatureError as error:
             refused.append((key, error.message))
-    console.print(
-        f"{len(keys) - len(refused)} of {len(keys)} entries of {namespace} are signed with today's key"
-    )
+        except RegistryError:
+            continue  # removed since it was listed
+    done = len(keys) - len(refused)
+    say(f"{done} of {len(keys)} entries of {namespace} have today's signature, or are JSON and need none")
     for key, message in refused:
-        console.print(f"left as it is: {key}: {message}", markup=False, highlight=False)
+        say(f"left as it is: {key}: {message}")
     if refused:
+        say("next: have them registered again, or put the key that signed them into the key file")
         raise typer.Exit(1)

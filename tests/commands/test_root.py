@@ -1,0 +1,177 @@
+"""The command line as a whole: what each command's help teaches, how mistakes end, and real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+
+import pytest
+import typer
+
+from registry.cli import app
+from tests.commands.conftest import SPACE, assert_mistake
+from tests.server.processes import command
+
+OPTIONS = {
+    "ls": ["--prefix", "--server", "--json", "REGISTRY_SERVER_URL", "http://localhost:8001"],
+    "get": ["--server", "--json"],
+    "set": ["--create", "--server", "@FILE", "JSON"],
+    "rm": ["--all", "--yes", "-y", "--server"],
+    "namespaces": ["--prefix", "--server", "--json"],
+    "stats": ["--server", "--json"],
+    "key new": ["--file"],
+    "key list": ["--file"],
+    "key rotate": ["--file", "registry resign"],
+    "resign": ["--server", "REGISTRY_SERVER_URL", "http://localhost:8001"],
+    "serve": ["--host", "--port", "--storage", "--allowed-host", "--debug", "REGISTRY_SERVER_STORAGE"],
+}
+
+
+def commands(
+    group: typer.main.click.Group, before: tuple[str, ...] = ()
+) -> dict[str, typer.main.click.Command]:
+    """Every command, by the words that call it."""
+    found = {}
+    for name, one in group.commands.items():
+        if hasattr(one, "commands"):
+            found |= commands(one, (*before, name))
+        else:
+            found[" ".join((*before, name))] = one
+    return found
+
+
+COMMANDS = commands(typer.main.get_command(app))
+
+
+def test_every_command_is_taught_here():
+    assert COMMANDS.keys() == OPTIONS.keys()
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_says_what_it_does_and_shows_its_options(run, name, flag):
+    ran = run(*name.split(), flag)
+
+    said = " ".join(ran.out.replace("│", " ").split())
+    assert ran.code == 0
+    assert f"Usage: registry {name}" in said
+    assert (COMMANDS[name].help or "").split("\n")[0] in said
+    for option in OPTIONS[name]:
+        assert option in said, said
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_and_argument_is_explained(name):
+    for parameter in COMMANDS[name].params:
+        assert getattr(parameter, "help", None), parameter.name
+
+
+def test_root_lists_the_commands(run):
+    ran = run("--help")
+
+    said = ran.out
+    for name in OPTIONS:
+        assert f" {name.split()[0]} " in said
+
+
+def test_group_without_a_command_shows_its_commands(run):
+    ran = run("key")
+
+    assert all(name in ran.out + ran.err for name in ("new", "list", "rotate", "REGISTRY_SIGNING_KEY_FILE"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("lst",), ["No such command 'lst'"]),
+        (("ls",), ["Missing argument"]),
+        (("get", SPACE), ["Missing argument"]),
+        (("set", SPACE, "k"), ["Missing argument"]),
+        (("ls", SPACE, "--jsno"), ["No such option: --jsno", "--json"]),
+        (("set", SPACE, "k", "1", "--crate"), ["--crate"]),
+        (("key", "make"), ["No such command 'make'"]),
+    ],
+    ids=str,
+)
+def test_slip_of_the_fingers_points_to_the_help(run, arguments, words):
+    assert_mistake(run(*arguments), *words, "-h' for help")
+
+
+def process(
+    home, *arguments: str, stdin: str | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """The command as a process of its own."""
+    return subprocess.run(
+        command(*arguments),
+        input=stdin,
+        capture_output=True,
+        encoding="utf-8",
+        env={**os.environ, **variables},
+        cwd=home,
+        timeout=60,
+    )
+
+
+class TestProcesses:
+    def test_pipe_from_one_to_the_other(self, run, home, storage):
+        storage["config"] = {"name": "é😀", "lr": 0.1}
+
+        printed = process(home, "get", SPACE, "config")
+        taken = process(home, "set", SPACE, "copy", "-", stdin=printed.stdout)
+
+        assert (printed.returncode, taken.returncode) == (0, 0), taken.stderr
+        assert storage["copy"] == storage["config"]
+
+    def test_listing_of_a_thousand_through_a_pipe_is_one_row_each(self, run, home, storage):
+        storage.update({f"name{number}": number for number in range(1_500)})
+
+        listed = process(home, "ls", SPACE)
+        told = process(home, "ls", SPACE, "--json")
+
+        assert len(listed.stdout.splitlines()) == 1_501
+        assert [entry["key"] for entry in json.loads(told.stdout)] == list(storage)
+
+    def test_reader_that_leaves_early_gets_no_traceback(self, run, home, storage):
+        storage.update({f"name{number}": number for number in range(1_500)})
+
+        with subprocess.Popen(
+            command("ls", SPACE, "--json"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(os.environ),
+            cwd=home,
+        ) as listing:
+            assert listing.stdout is not None and listing.stderr is not None
+            listing.stdout.close()
+            said = listing.stderr.read().decode()
+
+        assert "Traceback" not in said
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            (("get", SPACE, "missing"), "Key not found: 'missing'"),
+            (("ls", SPACE, "--server", "http://127.0.0.1:1"), "Cannot connect"),
+            (("set", SPACE, "k", "{"), "The value is not JSON"),
+        ],
+        ids=str,
+    )
+    def test_mistake_ends_with_2_and_says_why_on_standard_error(self, run, home, arguments, words):
+        ended = process(home, *arguments)
+
+        assert ended.returncode == 2
+        assert ended.stdout == ""
+        assert words in ended.stderr
+        assert "Traceback" not in ended.stderr
+
+    def test_output_that_cannot_hold_a_character_is_no_failure(self, run, home, storage):
+        """A terminal of another encoding gets what it can show."""
+        storage["emoji"] = "😀"
+
+        for arguments in (("ls", SPACE), ("get", SPACE, "emoji"), ("get", SPACE, "😀")):
+            ended = process(home, *arguments, PYTHONIOENCODING="latin-1")
+
+            assert "Traceback" not in ended.stderr
+        told = process(home, "get", SPACE, "emoji", PYTHONIOENCODING="latin-1").stdout
+        assert json.loads(told) == "😀"
