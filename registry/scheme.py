@@ -59,9 +59,12 @@ class SchemeRegistry(NamedRegistry[Any], base=True):
     @classmethod
     def json_schema(cls, name: str) -> dict[str, Any]:
         """The JSON Schema (draft 2020-12) of the scheme registered under ``name``."""
+        from pydantic.errors import PydanticInvalidForJsonSchema
+
+        model = cls.get_model(name)
         try:
-            return cls.get_model(name).model_json_schema()
-        except ValueError as error:
+            return model.model_json_schema()
+        except (ValueError, PydanticInvalidForJsonSchema) as error:
             raise SerializationError(
                 f"The scheme of {name!r} has a type that JSON Schema cannot describe: {error}",
                 suggestions=["annotate the parameter with a JSON type or a pydantic model"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -21,7 +22,8 @@ def model_of(name: str, artifact: Callable[..., Any]) -> type[BaseModel]:
 
     Raises:
         ConformanceError: it has no signature, a parameter that cannot be given by name, or an annotation that
-            cannot be resolved here.
+            cannot be resolved here. Parameters whose names pydantic keeps for itself (``_x``) keep their
+            defaults and are no fields; without a default they are an error too.
     """
     from pydantic import BaseModel, ConfigDict, create_model
 
@@ -41,11 +43,22 @@ def model_of(name: str, artifact: Callable[..., Any]) -> type[BaseModel]:
                 context={"key": name, "parameter": parameter.name},
             )
         default = ... if parameter.default is inspect.Parameter.empty else parameter.default
+        if parameter.name.startswith("_") or parameter.name == "model_config":
+            if default is ...:
+                raise ConformanceError(
+                    f"{name!r} needs {parameter.name!r}, a name that pydantic keeps for itself",
+                    suggestions=[f"give {parameter.name!r} a default, or another name"],
+                    context={"key": name, "parameter": parameter.name},
+                )
+            continue
         fields[parameter.name] = (hints.get(parameter.name, Any), default)
     options = ConfigDict(
         extra="allow" if open_ended else "forbid", arbitrary_types_allowed=True, protected_namespaces=()
     )
-    return create_model(name.title().replace("_", "") or "Config", __config__=options, **fields)
+    with warnings.catch_warnings():
+        # A parameter called copy or json hides a method of pydantic's, which nobody calls on these models.
+        warnings.filterwarnings("ignore", "Field name .* shadows an attribute", UserWarning)
+        return create_model(name.title().replace("_", "") or "Config", __config__=options, **fields)
 
 
 def _signature(name: str, artifact: Callable[..., Any]) -> inspect.Signature:
