@@ -41,8 +41,11 @@ class LiveServer:
 
     process: subprocess.Popen[str]
 
-    def __init__(self, folder: Path, storage: str, *options: str, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, folder: Path, storage: str, *options: str, host: str = "127.0.0.1", module: str = "registry"
+    ) -> None:
         self.host, self.port, self.storage = host, 0, storage
+        self._module = module
         self.greeting: list[str] = []
         self.said: list[str] = []
         self._folder = folder
@@ -65,7 +68,7 @@ class LiveServer:
             where += ["--storage", self.storage]
         with self._log.open("a", encoding="utf-8") as log:
             self.process = subprocess.Popen(
-                command(*where, *self._options),
+                command(*where, *self._options, module=self._module),
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
