@@ -2,7 +2,7 @@
 # Options for the command behind a target go into ARGS: make serve ARGS="--port 9000"
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test check regenerate bench lock clean
+.PHONY: help serve demo test coverage check regenerate bench lock clean
 
 ARGS ?=
 PYTHON_IN_VENV := .venv/bin/python
@@ -20,6 +20,9 @@ demo: .venv/.demo ## Watch four workers share a search through the registry
 
 test: .venv/.dev ## Run all tests; a skipped test is a failure
 	@PYTHONPATH="$(CURDIR)/.ci" $(PYTHON_IN_VENV) -m pytest -p no_skips -n auto --dist loadscope $(ARGS)
+
+coverage: .venv/.dev ## Run all tests, and say what of the code they ran
+	@$(MAKE) --no-print-directory test ARGS="--cov --cov-report=term $(ARGS)"
 
 check: .venv/.dev ## Run the gates: style, types, imports, spec, generated code
 	@.ci/check $(ARGS)
