@@ -86,7 +86,7 @@ def test_a_dead_server_is_a_connection_error_within_the_time_for_retries(call):
     assert isinstance(error, ConnectionError)
     assert error.message.startswith(f"Cannot connect to registry server {storage.url}")
     assert "python -m registry" in error.suggestions[0]
-    assert time.monotonic() - started < CONNECT_RETRY_SECONDS + 0.4
+    assert time.monotonic() - started < CONNECT_RETRY_SECONDS + 1
 
 
 def test_an_unknown_host_is_unreachable():
@@ -161,16 +161,16 @@ def test_a_server_that_drips_its_answer_does_not_outlast_the_timeout(server_that
 
 def test_a_server_that_answers_late_and_then_falls_silent_does_not_double_the_timeout(server_that):
     def late(exchange):
-        exchange.closing.wait(0.5)
+        exchange.closing.wait(0.9)
         exchange.send(WHOLE)
         exchange.closing.wait()
 
-    storage = proxy(server_that(late), timeout=0.7)
+    storage = proxy(server_that(late), timeout=1)
     started = time.monotonic()
 
     raised(CALLS["get"], storage)
 
-    assert time.monotonic() - started < 1.1
+    assert time.monotonic() - started < 1.7
 
 
 def test_a_server_that_does_not_read_a_large_write_does_not_outlast_the_timeout():
