@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, cast, overload
 
 from registry import settings
+from registry.discovery import MISSING, Declared, Target, is_shared
 from registry.errors import CoercionError, DuplicateKeyError, RegistryError, RemoteError, ValidationError
 from registry.names import check_namespace
 from registry.origin import origin_of
 from registry.storage.base import PRESENT, Claim, MappingStorage, Storage, View
 from registry.storage.local import ThreadSafeLocalStorage
-from registry.suggest import did_you_mean
+from registry.suggest import did_you_mean, near_names
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from rich.table import Table
+
+    from registry.describe import Description
 
 A = TypeVar("A")
 """What a registry holds."""
 T = TypeVar("T")
 
-_MISSING: Any = object()
 _NOTHING: View[Any, Any] = View({})
 """The view of a registry whose look-ups have to ask a server."""
 
@@ -59,6 +67,13 @@ class RegistryMeta(type):
         where = cls._repository.location or f"{len(cls._repository)} artifacts"
         return f"<registry {cls.__module__}.{cls.__qualname__}: {where}>"
 
+    def _repr_html_(cls) -> str | None:
+        if cls._repository is None:
+            return None
+        from registry.describe import as_html
+
+        return as_html(cast("type[Registry[Any]]", cls))
+
 
 class Registry(Generic[A], metaclass=RegistryMeta):
     """Base of all registries. Subclass `FunctionalRegistry`, `TypeRegistry` or `SchemeRegistry`, not this.
@@ -75,6 +90,8 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             ``REGISTRY_ON_DUPLICATE`` or ``error`` unless given.
         trust: what a shared registry may decode: ``json``, ``refs``, ``signed`` (default) or ``unsafe``.
         trusted_modules: modules into which unsigned references are followed.
+        entry_points: find the entry points of this group too, each imported when it is looked up; the rule
+            is in `registry.discovery`.
 
     Raises:
         NamespaceError: ``logic_namespace`` is not a namespace. Nothing is contacted.
@@ -83,6 +100,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
     _repository: ClassVar[Storage[Any, Any] | None] = None
     _view: ClassVar[View[Any, Any]] = _NOTHING
     _own: ClassVar[dict[Any, _Own]] = {}
+    _declared: ClassVar[Declared] = Declared()
     _strict: ClassVar[bool] = False
     _abstract: ClassVar[bool] = False
     _on_duplicate: ClassVar[str | None] = None
@@ -99,6 +117,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         on_duplicate: str | None = None,
         trust: Any = "signed",
         trusted_modules: Iterable[str] = (),
+        entry_points: str | None = None,
         base: bool = False,
         **keywords: Any,
     ) -> None:
@@ -110,6 +129,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         if on_duplicate is not None:
             cls._on_duplicate = _checked_policy(on_duplicate)
         cls._own = {}
+        cls._declared = Declared(entry_points)
         if base:
             return
         _check_place(cls.__name__, logic_namespace, server, storage)
@@ -122,7 +142,8 @@ class Registry(Generic[A], metaclass=RegistryMeta):
     def _register(cls, key: Any, artifact: Any) -> None:
         """Store ``artifact`` under ``key`` if the name is free, or the duplicate policy says so."""
         cls.validate_artifact(artifact)
-        cls._settle(key, artifact, cls._storage().claim(_hashable(key), artifact))
+        if cls._declared.gives_way(cls, _hashable(key), artifact):
+            cls._settle(key, artifact, cls._storage().claim(key, artifact))
 
     @classmethod
     def _settle(cls, key: Any, artifact: Any, claim: Claim) -> None:
@@ -151,7 +172,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         if own is None or not _is_version(own.version, claim.version):
             return False
         module, qualname = _name_parts(artifact)
-        return qualname is not None and (module, qualname) == (own.module, own.qualname)
+        return _names_one_thing(module, qualname) and (module, qualname) == (own.module, own.qualname)
 
     @classmethod
     def _duplicate(cls, key: Any, artifact: Any, claim: Claim) -> DuplicateKeyError:
@@ -184,7 +205,9 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         prepared: dict[Any, Any] = {}
         for key, artifact in mapping.items():
             try:
-                prepared[key] = cls._prepare(key, artifact)
+                offered = cls._prepare(key, artifact)
+                if cls._declared.gives_way(cls, key, artifact):
+                    prepared[key] = offered
             except ValidationError as error:
                 if not skip_invalid:
                     raise
@@ -202,10 +225,81 @@ class Registry(Generic[A], metaclass=RegistryMeta):
     def _prepare(cls, key: Any, artifact: Any) -> Any:
         return cls._storage().prepare(_hashable(key), cls.validate_artifact(artifact))
 
+    @classmethod
+    def _adopt(cls, key: Any, artifact: A) -> A:
+        """Store what was imported for ``key`` unless something stands there; returns what stands there."""
+        claim = cls._storage().claim(key, artifact)
+        if not (claim.won or claim.same):
+            return cls._storage()[key]
+        if claim.won:
+            cls._own[key] = _Own(claim.version, *_name_parts(artifact))
+        return artifact
+
+    @classmethod
+    def register_lazy(cls, name: Hashable, target: str) -> None:
+        """Register what ``target``, ``package.module:attribute``, names; it is imported when looked up first.
+
+        On a shared registry a signed reference is published, nothing is imported here at all, and other
+        processes import it when they look it up. Registering the artifact itself under the same name, as its
+        module may do while it is imported, is no duplicate.
+
+        Raises:
+            CoercionError: ``target`` has another form, or no other process could import it.
+            DuplicateKeyError: something else has the name; ``on_duplicate`` applies.
+        """
+        parsed = Target.parse(target)
+        if not is_shared(cls):
+            cls._declared.add_lazy(cls, _hashable(name), parsed)
+        elif cls._declared.gives_way(cls, _hashable(name), parsed):
+            from registry.published import publish
+
+            publish(cls, cast(str, name), parsed)
+
+    @classmethod
+    def add_alias(cls, alias: Hashable, name: Hashable) -> None:
+        """Let ``alias`` find, in this process, whatever ``name`` finds then; ``name`` may come later.
+
+        An alias is not listed among the names. `unregister_identifier` removes it.
+
+        Raises:
+            DuplicateKeyError: the alias is taken; ``on_duplicate`` applies where it is an alias of another.
+            CoercionError: ``name`` leads back to the alias.
+        """
+        cls._declared.add_alias(cls, _hashable(alias), _hashable(name))
+
+    @classmethod
+    def register_module(cls, module: ModuleType | str) -> dict[str, Any]:
+        """Register what a module defines and this registry may hold, in one batch, under the names there.
+
+        These are the functions or the classes (of a `SchemeRegistry`, both) that are defined in the module
+        itself and have a public name; with ``__all__``, those named there that the module or its submodules
+        define. What it imports from elsewhere is left out.
+
+        Returns:
+            As `safe_register_batch`.
+
+        Raises:
+            ArtifactLoadError: there is no such module, or it cannot be imported.
+        """
+        from registry.modules import register_module
+
+        return register_module(cls, module)
+
+    @classmethod
+    def register_package(cls, package: ModuleType | str) -> dict[str, Any]:
+        """As `register_module`, for a package and all public modules below it, in one batch.
+
+        A module that cannot be imported is among the ``failed``, by its name, and so is a name that a second
+        module gives to something else; all others are registered.
+        """
+        from registry.modules import register_package
+
+        return register_package(cls, package)
+
     # ---- look up
 
     @classmethod
-    def get_artifact(cls, key: Any, default: Any = _MISSING) -> A:
+    def get_artifact(cls, key: Any, default: Any = MISSING) -> A:
         """The artifact registered under ``key``, or ``default`` where one is given and there is none.
 
         On a shared registry this is one request, also for a miss.
@@ -226,20 +320,28 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         """A look-up that the view could not answer."""
         repository = cls._storage()
         _hashable(key)
-        if default is not _MISSING:
-            found: A = repository.get(key, default)
+        near: list[str] | None = None
+        if default is not MISSING or cls._declared.declares(key):
+            found: A = repository.get(key, MISSING)
+            if found is not MISSING:
+                return found
+        else:
+            try:
+                return repository[key]
+            except RegistryError as error:
+                near = error.suggestions
+            except KeyError:  # of a user's own mapping
+                pass
+        found = cls._declared.find(cls, key, default)
+        if found is not MISSING:
             return found
-        try:
-            return repository[key]
-        except RegistryError as error:
-            near = error.suggestions
-        except KeyError:  # of a user's own mapping
-            near = repository.near_names(key)
-        raise cls._not_found(key, near)
+        raise cls._not_found(key, repository.near_names(key) if near is None else near)
 
     @classmethod
     def _not_found(cls, key: Any, near: list[str]) -> RegistryError:
         context = {"key": key, "registry": cls.__name__}
+        if cls._declared and isinstance(key, str):
+            near = near_names(key, dict.fromkeys([*near, *cls._declared.all_names()]))
         if cls._storage().location:
             context["location"] = cls._storage().location
         return RegistryError(
@@ -251,7 +353,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
     @classmethod
     def has_identifier(cls, key: Any) -> bool:
         """Whether an artifact is registered under ``key``."""
-        return _hashable(key) in cls._view.table or key in cls._storage()
+        return _hashable(key) in cls._view.table or key in cls._storage() or cls._declared.has(cls, key)
 
     @classmethod
     def has_artifact(cls, artifact: A) -> bool:
@@ -260,13 +362,41 @@ class Registry(Generic[A], metaclass=RegistryMeta):
 
     @classmethod
     def iter_identifiers(cls) -> Iterator[Any]:
-        """The names, in the order of their registration; a snapshot, no artifact is decoded."""
-        return iter(cls._storage())
+        """The names, in the order of their registration; a snapshot, no artifact is decoded.
+
+        After them, those that are only lazy so far, and entry points; none is imported.
+        """
+        names = iter(cls._storage())
+        return cls._declared.listed(names) if cls._declared else names
 
     @classmethod
     def items(cls) -> Iterator[tuple[Any, A]]:
-        """Names and artifacts, in the order of registration."""
-        return iter(cls._storage().items())
+        """Names and artifacts, in the order of registration, then lazies and entry points, imported for it.
+
+        Of these, one that cannot be loaded is left out with a `BrokenArtifactWarning`.
+        """
+        items = iter(cls._storage().items())
+        return cls._declared.items(cls, items) if cls._declared else items
+
+    # ---- show
+
+    @classmethod
+    def describe(cls) -> list[Description]:
+        """What is known of each artifact without decoding or importing any, in the order of their names."""
+        from registry.describe import describe
+
+        return describe(cls)
+
+    @classmethod
+    def table(cls) -> Table:
+        """`describe` as a table to print with rich.
+
+        Raises:
+            ValidationError: rich is not installed.
+        """
+        from registry.describe import as_table
+
+        return as_table(cls)
 
     # ---- change
 
@@ -279,6 +409,10 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         """
         cls.validate_artifact(artifact)
         claim = cls._storage().replace(_hashable(key), artifact, PRESENT)
+        if not claim.won and key in cls._declared.aliases:
+            return cls.update_artifact(cls._declared.aliases[key], artifact)
+        if not claim.won and cls._declared.has(cls, key):  # found, and not stored so far
+            claim = cls._storage().claim(key, artifact)
         if not claim.won:
             raise cls._not_found(key, cls._storage().near_names(key))
         cls._own[key] = _Own(claim.version, *_name_parts(artifact))
@@ -294,7 +428,9 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         try:
             del cls._storage()[_hashable(key)]
         except KeyError:
-            raise cls._not_found(key, cls._storage().near_names(key)) from None
+            if not cls._declared.forget(key):
+                raise cls._not_found(key, cls._storage().near_names(key)) from None
+        cls._declared.forget(key)
         cls._own.pop(key, None)
 
     @classmethod
@@ -312,12 +448,14 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             )
         for key in keys:
             cls._storage().pop(key, None)
+            cls._declared.forget(key)
             cls._own.pop(key, None)
 
     @classmethod
     def clear_artifacts(cls) -> None:
         """Remove all artifacts; of a shared registry, all of the namespace."""
         cls._storage().clear()
+        cls._declared.clear()
         cls._own.clear()
 
     @classmethod
@@ -336,6 +474,15 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             yield
         finally:
             cls._view = view
+
+    @classmethod
+    def _stand_ins(cls) -> Mapping[Any, A]:
+        """What `overriding` put in place, the innermost block's first."""
+        table, found = cls._view.table, dict[Any, Any]()
+        while isinstance(table, _Overlay):
+            found = {**table.stand_ins, **found}
+            table = table.view.table
+        return found
 
     # ---- validate
 
@@ -391,7 +538,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
 
     @classmethod
     def _len_mapping(cls) -> int:
-        return len(cls._storage())
+        return len(list(cls.iter_identifiers())) if cls._declared else len(cls._storage())
 
     @classmethod
     def _iter_mapping(cls) -> Iterator[Any]:
@@ -418,23 +565,25 @@ class NamedRegistry(Registry[A], base=True):
 
     @overload
     @classmethod
-    def register_artifact(cls, name: Hashable, artifact: T, /) -> T: ...
+    def register_artifact(cls, name: Hashable, artifact: T, /, *, aliases: Iterable[Hashable] = ()) -> T: ...
 
     @overload
     @classmethod
-    def register_artifact(cls, name: str, /) -> Callable[[T], T]: ...
+    def register_artifact(cls, name: str, /, *, aliases: Iterable[Hashable] = ()) -> Callable[[T], T]: ...
 
     @overload
     @classmethod
-    def register_artifact(cls, artifact: T, /) -> T: ...
+    def register_artifact(cls, artifact: T, /, *, aliases: Iterable[Hashable] = ()) -> T: ...
 
     @classmethod
-    def register_artifact(cls, name_or_artifact: Any, artifact: Any = _MISSING, /) -> Any:
+    def register_artifact(
+        cls, name_or_artifact: Any, artifact: Any = MISSING, /, *, aliases: Iterable[Hashable] = ()
+    ) -> Any:
         """Register an artifact, under its own name or under the one given; returns it unchanged.
 
         ``R.register_artifact(f)``, ``R.register_artifact("name", f)``, and as a decorator with or without a
         name. Registering the same artifact again does nothing. On a shared registry this is one atomic
-        request.
+        request. ``aliases`` are further names for it in this process: see `add_alias`.
 
         Raises:
             DuplicateKeyError: another artifact has the name; both origins are in the message.
@@ -442,13 +591,16 @@ class NamedRegistry(Registry[A], base=True):
             SerializationError: it cannot travel to other processes.
             RemoteError: the server gave no usable answer.
         """
-        if artifact is not _MISSING:
-            cls._register(name_or_artifact, artifact)
-            return artifact
-        if isinstance(name_or_artifact, str):
-            return lambda decorated: cls.register_artifact(name_or_artifact, decorated)
-        cls._register(own_name(name_or_artifact, cls.__name__), name_or_artifact)
-        return name_or_artifact
+        if artifact is MISSING and isinstance(name_or_artifact, str):
+            return lambda decorated: cls.register_artifact(name_or_artifact, decorated, aliases=aliases)
+        if artifact is MISSING:
+            name, artifact = own_name(name_or_artifact, cls.__name__), name_or_artifact
+        else:
+            name = name_or_artifact
+        cls._register(name, artifact)
+        for alias in aliases:
+            cls.add_alias(alias, name)
+        return artifact
 
 
 def own_name(artifact: object, registry: str) -> str:
@@ -471,17 +623,17 @@ class _Overlay(Mapping[Any, Any]):
     """Stand-ins in front of a view, for `Registry.overriding`."""
 
     def __init__(self, stand_ins: Mapping[Any, Any], view: View[Any, Any]) -> None:
-        self._stand_ins = stand_ins
-        self._view = view
+        self.stand_ins = stand_ins
+        self.view = view
 
     def __getitem__(self, key: Any) -> Any:
-        return self._stand_ins[key] if key in self._stand_ins else self._view.table[key]
+        return self.stand_ins[key] if key in self.stand_ins else self.view.table[key]
 
     def __iter__(self) -> Iterator[Any]:
-        return iter({**self._view.table, **self._stand_ins})
+        return iter({**self.view.table, **self.stand_ins})
 
     def __len__(self) -> int:
-        return len({**self._view.table, **self._stand_ins})
+        return len({**self.view.table, **self.stand_ins})
 
 
 def _check_place(name: str, namespace: str | None, server: str | None, storage: object) -> None:
@@ -552,6 +704,16 @@ def _hashable(key: T) -> T:
 
 def _name_parts(artifact: object) -> tuple[str | None, str | None]:
     return getattr(artifact, "__module__", None), getattr(artifact, "__qualname__", None)
+
+
+def _names_one_thing(module: str | None, qualname: str | None) -> bool:
+    """Whether a second definition under this name is meant to take the place of the first one.
+
+    ``<lambda>`` and what a function makes share their names with others, except where somebody types them.
+    """
+    if qualname is None:
+        return False
+    return "<" not in qualname or (module == "__main__" and not hasattr(sys.modules[module], "__file__"))
 
 
 def _is_version(own: Any, current: Any) -> bool:

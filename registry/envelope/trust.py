@@ -31,6 +31,7 @@ from registry.errors import (
     SignatureMissingError,
     UnknownSigningKeyError,
     UntrustedError,
+    ValidationError,
 )
 
 
@@ -87,7 +88,7 @@ class TrustPolicy:
             unless given.
 
     Raises:
-        ValueError: no such level, or a trusted module that no reference may name.
+        ValidationError: no such level, or a trusted module that no reference may name.
     """
 
     __slots__ = ("_keyring_source", "home_package", "level", "trusted_modules")
@@ -130,17 +131,28 @@ def _level(level: Trust | str) -> Trust:
     try:
         return Trust(level)
     except ValueError:
-        levels = ", ".join(repr(known.value) for known in Trust)
-        raise ValueError(f"trust is one of {levels}, not {level!r}") from None
+        levels = [known.value for known in Trust]
+        raise ValidationError(
+            f"trust is one of {', '.join(levels)}, not {level!r}",
+            suggestions=levels,
+            context={"trust": level},
+        ) from None
 
 
 def _checked_modules(modules: Iterable[str]) -> tuple[str, ...]:
     if isinstance(modules, str):
-        raise ValueError(f"trusted_modules is a collection of names: ({modules!r},)")
+        raise ValidationError(
+            f"trusted_modules is a collection of names, not the text {modules!r}",
+            suggestions=[f"trusted_modules=({modules!r},)"],
+        )
     checked = tuple(modules)
     for module in checked:
         if module.partition(".")[0] in references.NEVER:
-            raise ValueError(f"{module!r} cannot be trusted: it starts processes, imports or evaluates")
+            raise ValidationError(
+                f"{module!r} cannot be trusted: it starts processes, imports or evaluates",
+                suggestions=["trust the module of your own that uses it"],
+                context={"module": module},
+            )
     return checked
 
 

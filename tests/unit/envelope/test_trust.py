@@ -26,6 +26,7 @@ from registry.errors import (
     SignatureMissingError,
     UnknownSigningKeyError,
     UntrustedError,
+    ValidationError,
 )
 
 NAME: dict[str, Any] = {"namespace": "research.losses", "key": "mse"}
@@ -335,13 +336,13 @@ def test_levels_are_accepted_as_text():
 
 @pytest.mark.parametrize("level", ["SIGNED", "", None, "none"])
 def test_another_level_is_refused(level):
-    with pytest.raises(ValueError, match="trust is one of"):
+    with pytest.raises(ValidationError, match="trust is one of"):
         TrustPolicy(level)
 
 
 @pytest.mark.parametrize("modules", [["os"], ["os.path"], ["importlib.metadata"], "json"])
 def test_modules_that_nobody_should_trust_are_refused_at_once(modules):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValidationError):
         TrustPolicy(trusted_modules=modules)
 
 

@@ -333,6 +333,15 @@ def test_a_global_edited_and_run_again_is_a_redefinition(define):
     assert losses["f"]() == 4
 
 
+def test_another_lambda_under_a_taken_name_is_no_redefinition(define):
+    """All lambdas of a module are called ``<lambda>``, and all that a function makes share a name too."""
+    losses = define()
+    losses.register_artifact("scale", lambda x: 2 * x)
+
+    with pytest.raises(DuplicateKeyError):
+        losses.register_artifact("scale", lambda x: 3 * x)
+
+
 def test_a_redefinition_does_not_replace_what_others_put_there_meanwhile(define_shared):
     losses = define_shared()
     others = define_shared(logic_namespace=losses._repository.namespace)
