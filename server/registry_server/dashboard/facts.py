@@ -45,7 +45,7 @@ def facts_of(entry: Entry) -> EntryFacts:
         key=entry.key,
         kind="JSON" if is_json else meta.get("kind", "pickle"),
         summary=_summary(data, meta, is_json=is_json),
-        size=len(data.encode()) if is_json else len(data) * 3 // 4,
+        size=len(data.encode()) if is_json else len(data) * 3 // 4 - data[-2:].count("="),
         revision=entry.revision,
         digest=entry.digest,
         updated_at=entry.updated_at.replace("T", " ").replace("Z", " UTC"),
@@ -56,11 +56,20 @@ def facts_of(entry: Entry) -> EntryFacts:
     )
 
 
+def visible(text: str) -> str:
+    """``text`` with escapes for what hides, reorders or cannot be seen: a name passes for no other name."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def _pretty(data: str) -> str:
     try:
-        return json.dumps(parse_json(data), indent=2, ensure_ascii=False)
+        text = json.dumps(parse_json(data), indent=2, ensure_ascii=False)
     except MalformedEnvelopeError:  # stored by another version of the server
-        return data
+        return visible(data)
+    # Only strings can hold these, and there an escape is the same character.
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def _summary(data: str, meta: dict[str, str], *, is_json: bool) -> str:

@@ -23,26 +23,29 @@ async def find_keys(backend: StorageBackend, text: str) -> Found:
     """Namespaces and keys that hold ``text``, letter case aside."""
     wanted = text.casefold()
     found = Found([], [], True)
-    looked_at = 0
+    left = MOST_LOOKED_AT
     after, more = "", True
     while more:
         infos, more = await backend.namespaces(after=after, limit=_PAGE)
         for info in infos:
             if wanted in info.namespace.casefold():
                 found.namespaces.append(info)
-            looked_at += await _find_in(backend, info.namespace, wanted, found.keys)
-            if looked_at >= MOST_LOOKED_AT or len(found.keys) >= MOST_FOUND:
+            left -= await _find_in(backend, info.namespace, wanted, found.keys, most=left)
+            if left <= 0 or len(found.namespaces) >= MOST_FOUND or len(found.keys) >= MOST_FOUND:
                 return found._replace(complete=False)
         after = infos[-1].namespace if infos else ""
     return found
 
 
-async def _find_in(backend: StorageBackend, namespace: str, wanted: str, keys: list[tuple[str, str]]) -> int:
-    """Add the keys of one namespace that hold the text; returns how many were looked at."""
+async def _find_in(
+    backend: StorageBackend, namespace: str, wanted: str, keys: list[tuple[str, str]], *, most: int
+) -> int:
+    """Add the keys of one namespace that hold the text; looks at ``most`` and returns at how many."""
     looked_at = position = 0
     more = True
-    while more and looked_at < MOST_LOOKED_AT and len(keys) < MOST_FOUND:
-        page = await backend.page(namespace, after=position, limit=_PAGE, max_bytes=1, values=False)
+    while more and looked_at < most and len(keys) < MOST_FOUND:
+        limit = min(_PAGE, most - looked_at)
+        page = await backend.page(namespace, after=position, limit=limit, max_bytes=1, values=False)
         keys += [(namespace, entry.key) for entry in page.entries if wanted in entry.key.casefold()]
         looked_at += len(page.entries)
         more = page.more

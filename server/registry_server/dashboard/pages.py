@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Flask, Response, abort, jsonify, make_response, render_template, request
+from markupsafe import Markup
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from registry.errors import CoercionError, NamespaceError
 from registry.names import check_key, check_namespace
-from registry_server.dashboard.facts import EntryFacts, facts_of, problem_codes
+from registry_server.dashboard.facts import EntryFacts, facts_of, problem_codes, visible
 from registry_server.dashboard.finding import find_keys
 from registry_server.storage.base import StorageBackend, StorageError
 
@@ -35,7 +36,7 @@ _CODES = {404: "not_found", 405: "method_not_allowed"}
 def create_pages(backend: StorageBackend, run: Run) -> Flask:
     """The Flask application; ``run`` takes a coroutine of the storage to its loop and waits for it."""
     app = Flask(__name__)
-    app.jinja_env.filters["number"] = "{:,}".format
+    app.jinja_env.filters |= {"number": "{:,}".format, "visible": visible, "sentence": _sentence}
 
     @app.get("/")
     def overview() -> str:
@@ -101,10 +102,17 @@ def create_pages(backend: StorageBackend, run: Run) -> Flask:
 
     @app.after_request
     def harden(response: Response) -> Response:
-        response.headers.extend(_PAGE_HEADERS)
+        response.headers.update(_PAGE_HEADERS)
         return response
 
     return app
+
+
+def _sentence(text: str) -> Markup:
+    """A phrase of the specification as a sentence, what stands between backticks as code."""
+    parts = f"{text[:1].upper()}{text[1:]}.".split("`")
+    code = Markup("<code>{}</code>")
+    return Markup("").join(code.format(part) if n % 2 else part for n, part in enumerate(parts))
 
 
 def _known_namespace(namespace: str) -> None:
