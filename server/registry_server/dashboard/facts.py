@@ -19,7 +19,7 @@ SHOWN_CHARACTERS = 100_000
 
 
 class EntryFacts(NamedTuple):
-    """An entry as the pages show it. ``text`` is pretty JSON, or None where the value is a pickle."""
+    """An entry as the pages show it. ``text`` is pretty JSON; None for a pickle, and where not asked for."""
 
     key: str
     kind: str
@@ -34,13 +34,13 @@ class EntryFacts(NamedTuple):
     cut: bool
 
 
-def facts_of(entry: Entry) -> EntryFacts:
+def facts_of(entry: Entry, *, with_text: bool = False) -> EntryFacts:
     """What the envelope says of its value; a pickle is not decoded, by nobody here."""
     envelope = orjson.loads(entry.envelope)
     meta: dict[str, str] = envelope.get("meta") or {}
     data: str = envelope["data"]
     is_json = envelope["type"] == "json"
-    pretty = _pretty(data) if is_json else None
+    pretty = _pretty(data) if is_json and with_text else None
     return EntryFacts(
         key=entry.key,
         kind="JSON" if is_json else meta.get("kind", "pickle"),
@@ -51,7 +51,7 @@ def facts_of(entry: Entry) -> EntryFacts:
         updated_at=entry.updated_at.replace("T", " ").replace("Z", " UTC"),
         meta=meta,
         signed_by=envelope.get("signature", "").partition(":")[0],
-        text=None if pretty is None else pretty[:SHOWN_CHARACTERS],
+        text=None if pretty is None else _visible_json(pretty[:SHOWN_CHARACTERS]),
         cut=pretty is not None and len(pretty) > SHOWN_CHARACTERS,
     )
 
@@ -65,10 +65,13 @@ def visible(text: str) -> str:
 
 def _pretty(data: str) -> str:
     try:
-        text = json.dumps(parse_json(data), indent=2, ensure_ascii=False)
+        return json.dumps(parse_json(data), indent=2, ensure_ascii=False)
     except MalformedEnvelopeError:  # stored by another version of the server
-        return visible(data)
-    # Only strings can hold these, and there an escape is the same character.
+        return data
+
+
+def _visible_json(text: str) -> str:
+    """`visible`, as JSON spells it: only strings can hold these, and there an escape is the same character."""
     return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 

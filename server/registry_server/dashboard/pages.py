@@ -71,7 +71,7 @@ def create_pages(backend: StorageBackend, run: Run) -> Flask:
             found = None
         if found is None:
             abort(404, f"There is no {key[:100]!r} in {namespace}")
-        return facts_of(found)
+        return facts_of(found, with_text=True)
 
     @app.get("/search")
     def search() -> str:
