@@ -71,7 +71,7 @@ def _pretty(data: str) -> str:
 
 
 def _visible_json(text: str) -> str:
-    """`visible`, as JSON spells it: only strings can hold these, and there an escape is the same character."""
+    """`visible`, as JSON spells it: only strings hold these, and there an escape is the same character."""
     return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
