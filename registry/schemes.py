@@ -5,14 +5,15 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, get_type_hints
+from weakref import WeakKeyDictionary
 
 from registry.errors import ConformanceError
-from registry.suggest import near_names
+from registry.problems import Problem, Source, does_not_fit, problems_of, unknown_fields
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
-    from pydantic_core import ErrorDetails
 
 _KINDS_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -90,7 +91,9 @@ def _hints(name: str, artifact: Callable[..., Any]) -> dict[str, Any]:
         ) from error
 
 
-def validated(name: str, model: type[BaseModel], config: Mapping[str, Any]) -> BaseModel:
+def validated(
+    name: str, model: type[BaseModel], config: Mapping[str, Any], source: Source | None = None
+) -> BaseModel:
     """The model's instance with these fields.
 
     Raises:
@@ -98,26 +101,14 @@ def validated(name: str, model: type[BaseModel], config: Mapping[str, Any]) -> B
     """
     from pydantic import ValidationError as PydanticError
 
+    problems: list[Problem] = unknown_fields(model, config)
     try:
-        return model.model_validate(dict(config))
+        instance = model.model_validate(dict(config))
     except PydanticError as error:
-        raise _does_not_fit(name, model, error.errors(include_url=False)) from error
-
-
-def _does_not_fit(name: str, model: type[BaseModel], details: list[ErrorDetails]) -> ConformanceError:
-    errors = [{"path": ".".join(map(str, detail["loc"])), "error": detail["msg"]} for detail in details]
-    suggestions = [
-        f"{detail['loc'][-1]}: did you mean {near[0]!r}?"
-        for detail in details
-        if detail["type"] == "extra_forbidden"
-        and (near := near_names(str(detail["loc"][-1]), model.model_fields, limit=1))
-    ]
-    listed = "; ".join(f"{error['path']}: {error['error']}" for error in errors)
-    return ConformanceError(
-        f"The config does not fit {name!r}: {listed}",
-        suggestions=suggestions,
-        context={"key": name, "errors": errors},
-    )
+        raise does_not_fit(name, problems_of(error, config, problems), source) from error
+    if problems:
+        raise does_not_fit(name, problems, source)
+    return instance
 
 
 def call_with(artifact: Callable[..., Any], config: BaseModel) -> Any:
@@ -125,3 +116,44 @@ def call_with(artifact: Callable[..., Any], config: BaseModel) -> Any:
     if isinstance(artifact, type) and isinstance(config, artifact):
         return config
     return artifact(**{**dict(config), **(config.model_extra or {})})
+
+
+_schemes: WeakKeyDictionary[Any, type[BaseModel]] = WeakKeyDictionary()
+
+
+def scheme_of(name: str, artifact: Callable[..., Any]) -> type[BaseModel]:
+    """`model_of`, made once for each artifact."""
+    try:
+        known = _schemes.get(artifact)
+    except TypeError:  # not hashable, or not to be referred to weakly
+        return model_of(name, artifact)
+    if known is None:
+        known = model_of(name, artifact)
+        try:
+            _schemes[artifact] = known
+        except TypeError:
+            return known
+    return known
+
+
+@lru_cache(256)
+def loosened(model: type[BaseModel], free: frozenset[str], only: frozenset[str] | None) -> type[BaseModel]:
+    """``model`` with ``only`` these fields, any value in the ``free`` ones, and no validators of its own."""
+    from pydantic import create_model
+    from pydantic.fields import FieldInfo
+
+    fields: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        keys = {name, field.alias} | {alias for alias in (field.validation_alias,) if isinstance(alias, str)}
+        if only is not None and not keys & only:
+            continue
+        if keys & free:
+            fields[name] = (
+                Any,
+                FieldInfo(default=None, alias=field.alias, validation_alias=field.validation_alias),
+            )
+        else:
+            fields[name] = (field.annotation, field)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Field name .* shadows an attribute", UserWarning)
+        return create_model(model.__name__, __config__=model.model_config, **fields)

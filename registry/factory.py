@@ -1,0 +1,91 @@
+"""Objects from configs: what registries that hold callables have in common."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from registry.base import Registry
+
+
+class Factory:
+    """Builds what is registered from configs, and tells the config of what it built.
+
+    In a config, ``{"_type": name, ...}`` is what the callable registered under that name makes of the other
+    keys; ``{"_ref": "path.to.part"}`` is another part of the same config, the very object;
+    ``"_partial": true`` beside ``_type`` is the callable with these arguments bound, not called. All else is
+    data. Names are looked up by one rule: ``prefix:name`` where ``prefix`` is in ``registries`` is a name in
+    that registry, anything else is a name in the registry that was asked. Nothing but registered names is
+    ever called, and no value is followed to a module, a file or an address.
+    """
+
+    @classmethod
+    def factorize_artifact(
+        cls,
+        name: str | Mapping[str, Any],
+        config: Any = None,
+        /,
+        *,
+        registries: Mapping[str, type[Registry[Any]]] | None = None,
+        **fields: Any,
+    ) -> Any:
+        """Build what is registered under ``name`` from a config, with all that is nested in it.
+
+        The whole config is checked before anything is called; only whether an object that is built on the way
+        suits the parameter it is for is checked when it is there.
+
+        Args:
+            name: of the callable; or the whole config, whose ``_type`` says it.
+            config: its fields: a mapping, a pydantic model or a dataclass.
+            registries: by the prefix that configs have for them.
+            fields: more fields; they win over those of ``config``.
+
+        Raises:
+            RegistryError: no such name.
+            ConformanceError: the config does not fit: ``context["errors"]`` has all problems, each with its
+                path; or a callable raised: its exception is the ``__cause__``, its text in the message.
+        """
+        from registry.graphs import build
+
+        return build(cls, name, config, fields, registries or {})  # type: ignore[arg-type]
+
+    @classmethod
+    def factorize_from_file(
+        cls,
+        name: str,
+        path: str | os.PathLike[str],
+        /,
+        *,
+        registries: Mapping[str, type[Registry[Any]]] | None = None,
+        **fields: Any,
+    ) -> Any:
+        """`factorize_artifact` with the config in a ``.json``, ``.yaml`` or ``.toml`` file.
+
+        Errors tell the file and the line. YAML needs PyYAML.
+
+        Raises:
+            SerializationError: the file is not what its suffix says, or has a key twice.
+            OSError: it cannot be read.
+        """
+        from registry.configs import read_config
+        from registry.graphs import build
+
+        return build(cls, name, read_config(path), fields, registries or {})  # type: ignore[arg-type]
+
+    @classmethod
+    def serialize(
+        cls, built: Any, /, *, registries: Mapping[str, type[Registry[Any]]] | None = None
+    ) -> dict[str, Any]:
+        """A config, exactly JSON, from which `factorize_artifact` builds an object equal to ``built``.
+
+        Dataclasses, pydantic models and attrs classes that are registered are told as they are now; other
+        objects as they were built, which only this process' factory knows. What is shared is a ``_ref``.
+
+        Raises:
+            SerializationError: nobody here knows how it, or something in it, is built from a config.
+        """
+        from registry.recipes import config_of
+
+        return config_of(cls, built, registries or {})  # type: ignore[arg-type]

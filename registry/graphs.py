@@ -1,0 +1,443 @@
+"""From a config to a graph of objects: read it, check all of it, then build from the leaves up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields as dataclass_fields
+from dataclasses import is_dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from registry.errors import CoercionError, ConformanceError, RegistryError, ValidationError
+from registry.prefixes import Names
+from registry.problems import Path, Problem, Source, does_not_fit, problems_of, shown, unknown_fields
+from registry.recipes import Recipe, copy_of, remember
+from registry.schemes import call_with, loosened, scheme_of
+from registry.suggest import near_names
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from registry.base import Registry
+
+MAX_PARTS = 100_000
+"""How many parts a config may have, each alias of a YAML file counted where it stands."""
+
+MAX_DEPTH = 100
+
+
+def build(
+    home: type[Registry[Any]],
+    name: str | Mapping[str, Any],
+    config: Any,
+    fields: Mapping[str, Any],
+    registries: Mapping[str, type[Registry[Any]]],
+) -> Any:
+    """What `Factory.factorize_artifact` promises."""
+    if isinstance(name, Mapping):
+        if config is not None:
+            raise CoercionError("A config that names its type is the first argument and the only config")
+        name, config = _named(name), name
+    source = config if hasattr(config, "line_of") else None
+    values = {**_fields_of(config), **fields}
+    return _Graph(Names(home, registries), name, source).build(values)
+
+
+def _named(config: Mapping[str, Any]) -> str:
+    name = config.get("_type")
+    if not isinstance(name, str):
+        raise CoercionError(
+            "The config does not say what it is a config of",
+            suggestions=["'_type': the name of what is registered", "give the name before the config"],
+        )
+    return name
+
+
+def _fields_of(config: Any) -> Mapping[Any, Any]:
+    if config is None:
+        return {}
+    found = _as_mapping(config)
+    if found is None:
+        raise CoercionError(
+            f"A config is a mapping, a pydantic model or a dataclass, not {type(config).__name__}",
+            context={"type": type(config).__name__},
+        )
+    return found
+
+
+def _as_mapping(value: Any) -> Mapping[Any, Any] | None:
+    """The fields of what can be a config; what is in them stays as it is."""
+    if isinstance(value, Mapping):
+        return value
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclass_fields(value)}
+    if hasattr(type(value), "__pydantic_fields__") and not isinstance(value, type):
+        fields = type(value).__pydantic_fields__
+        given = {
+            field.alias or name: getattr(value, name)
+            for name, field in fields.items()
+            if name in value.__pydantic_fields_set__ or field.alias == "_type"
+        }
+        return {**given, **(value.model_extra or {})}
+    return None
+
+
+# ---- the parts of a config that are more than data
+
+
+class _Node:
+    """A ``_type``: what is called, and with what."""
+
+    __slots__ = (
+        "artifact",
+        "children",
+        "config",
+        "key",
+        "model",
+        "name",
+        "partial",
+        "path",
+        "recipe",
+        "registry",
+    )
+
+    def __init__(self, path: Path, name: str) -> None:
+        self.path = path
+        self.name = name
+        self.registry: Any = None
+        self.key = name
+        self.artifact: Any = None
+        self.model: type[BaseModel] | None = None
+        self.children: dict[str, Any] = {}
+        self.partial = False
+        self.config: BaseModel | None = None
+        self.recipe: Recipe | None = None
+
+
+class _Ref:
+    """A ``_ref``: another part."""
+
+    __slots__ = ("path", "target", "to")
+
+    def __init__(self, path: Path, to: Path) -> None:
+        self.path = path
+        self.to = to
+        self.target: Any = None
+
+
+class _Many:
+    """A list, tuple or mapping with one of these in it."""
+
+    __slots__ = ("children", "kind", "recipe")
+
+    def __init__(self, kind: type, children: dict[Any, Any]) -> None:
+        self.kind = kind
+        self.children = children
+        self.recipe: Any = None
+
+    def filled(self, children: dict[Any, Any]) -> Any:
+        return children if self.kind is dict else self.kind(children.values())
+
+
+_PARTS = (_Node, _Ref, _Many)
+
+
+def _wrong() -> _Many:
+    """In the place of a part that has been found wrong: nothing more is to be said of it."""
+    return _Many(dict, {})
+
+
+class _Graph:
+    """One config on its way to objects."""
+
+    def __init__(self, names: Names, name: str, source: Source | None) -> None:
+        self._names = names
+        self._name = name
+        self._source = source
+        self._problems: list[Problem] = []
+        self._artifacts: dict[str, Any] = {}
+        self._nodes: list[_Node] = []
+        self._refs: list[_Ref] = []
+        self._built: dict[int, Any] = {}
+        self._count = 0
+
+    def build(self, values: Mapping[Any, Any]) -> Any:
+        registry, name = self._names.resolve(self._name)
+        self._artifacts[self._name] = registry.get_artifact(name)  # a wrong one is a wrong name, not a config
+        if values.get("_type", self._name) != self._name:
+            self._found(("_type",), f"it says {values['_type']!r}, and {self._name!r} was asked for")
+        root = self._read_node(self._name, values, ())
+        for ref in self._refs:
+            ref.target = self._part_at(root, ref)
+        self._check_cycles(root)
+        for node in self._nodes:
+            self._check(node)
+        if self._problems:
+            raise does_not_fit(self._name, self._problems, self._source)
+        return self._value(root)
+
+    def _found(self, path: Path, error: str, near: Iterable[str] = (), advice: str = "") -> None:
+        self._problems.append(Problem(path, error, list(near), advice))
+
+    # ---- read
+
+    def _read(self, value: Any, path: Path) -> Any:
+        """``value`` itself where it is data all through."""
+        self._count += 1
+        if self._count > MAX_PARTS or len(path) > MAX_DEPTH:
+            raise ValidationError(
+                f"The config of {self._name!r} is too large at {shown(path[:5])}...",
+                suggestions=[f"at most {MAX_PARTS} parts, {MAX_DEPTH} levels"],
+            )
+        if type(value) in (list, tuple):
+            return self._read_many(type(value), dict(enumerate(value)), value, path)
+        mapping = _as_mapping(value)
+        if mapping is None:
+            return value
+        if "_type" in mapping:
+            return self._read_typed(mapping, path)
+        if mapping is not value:
+            return value  # a model or dataclass that is an argument, not a config
+        if "_ref" in mapping:
+            return self._read_ref(mapping, path)
+        if "_partial" in mapping:
+            self._found((*path, "_partial"), "there is no _type beside it")
+        return self._read_many(dict, mapping, value, path)
+
+    def _read_many(self, kind: type, items: Mapping[Any, Any], value: Any, path: Path) -> Any:
+        children = {key: self._read(child, (*path, key)) for key, child in items.items()}
+        return (
+            _Many(kind, children) if any(isinstance(child, _PARTS) for child in children.values()) else value
+        )
+
+    def _read_ref(self, mapping: Mapping[Any, Any], path: Path) -> Any:
+        to = mapping["_ref"]
+        if len(mapping) > 1:
+            self._found(path, "a _ref stands alone, and has no fields")
+        if isinstance(to, str) and to:
+            ref = _Ref(path, tuple(to.split(".")))
+        elif isinstance(to, list) and to:
+            ref = _Ref(path, tuple(to))
+        else:
+            self._found(
+                (*path, "_ref"), "it is the path of another part, 'path.to.part', or a list of its keys"
+            )
+            return _wrong()
+        self._refs.append(ref)
+        return ref
+
+    def _read_typed(self, mapping: Mapping[Any, Any], path: Path) -> Any:
+        name = mapping["_type"]
+        if isinstance(name, str):
+            return self._read_node(name, mapping, path)
+        self._found((*path, "_type"), "it is a name, a text")
+        return _wrong()
+
+    def _read_node(self, name: str, mapping: Mapping[Any, Any], path: Path) -> _Node:
+        node = _Node(path, name)
+        self._nodes.append(node)
+        self._look_up(node)
+        bound = mapping.get("_partial", False)
+        if not isinstance(bound, bool):
+            self._found((*path, "_partial"), "it is true or false")
+        node.partial = bound is True
+        for key, value in mapping.items():
+            if not isinstance(key, str):
+                self._found((*path, key), "a field's name is a text")
+            elif key not in ("_type", "_partial"):
+                node.children[key] = self._read(value, (*path, key))
+        return node
+
+    def _look_up(self, node: _Node) -> None:
+        node.registry, node.key = self._names.resolve(node.name)
+        name = node.key
+        try:
+            if node.name not in self._artifacts:
+                self._artifacts[node.name] = node.registry.get_artifact(name)
+            node.artifact = self._artifacts[node.name]
+            if not callable(node.artifact):
+                raise CoercionError(
+                    f"{name!r} in {node.registry.__name__} is a config, not a callable with a scheme",
+                    suggestions=[f"read it with {node.registry.__name__}.get_artifact({name!r})"],
+                    context={"key": name, "registry": node.registry.__name__},
+                )
+            node.model = scheme_of(name, node.artifact)
+        except RegistryError as error:
+            told = error.message.partition(" Did you mean")[0]
+            self._found((*node.path, "_type"), told, self._names.near(node.name, error))
+        except (ConformanceError, CoercionError) as error:
+            if not node.path:
+                raise
+            self._found((*node.path, "_type"), error.message, advice="; ".join(error.suggestions[:1]))
+        except ValidationError as error:
+            if node.path:
+                error.add_note(f"In the config of {self._name!r}, at {shown(node.path)}")
+            raise
+
+    # ---- references
+
+    def _part_at(self, root: _Node, ref: _Ref) -> Any:
+        part: Any = root
+        for depth, key in enumerate(ref.to):
+            children = _children(part)
+            if isinstance(part, (list, tuple)) or (isinstance(part, _Many) and part.kind is not dict):
+                key = int(key) if str(key).isdecimal() else key
+            if key not in children:
+                near = near_names(str(key), (str(known) for known in children))
+                paths = [".".join(map(str, (*ref.to[:depth], name, *ref.to[depth + 1 :]))) for name in near]
+                self._found((*ref.path, "_ref"), f"there is no part {shown(ref.to)!r} in this config", paths)
+                return _wrong()
+            part = children[key]
+        return part
+
+    def _check_cycles(self, root: _Node) -> None:
+        finished: set[int] = set()
+        under_way: dict[int, None] = {}
+
+        def visit(part: Any) -> None:
+            if not isinstance(part, _PARTS) or id(part) in finished:
+                return
+            under_way[id(part)] = None
+            if isinstance(part, _Ref):
+                if id(part.target) in under_way:
+                    self._found(
+                        (*part.path, "_ref"),
+                        f"it leads in a circle: {shown(part.to)!r} cannot be built before",
+                    )
+                else:
+                    visit(part.target)
+            else:
+                for child in part.children.values():
+                    visit(child)
+            del under_way[id(part)]
+            finished.add(id(part))
+
+        visit(root)
+
+    # ---- check
+
+    def _check(self, node: _Node) -> None:
+        """All that can be told before anything is called."""
+        if node.model is None:
+            return
+        values = {key: _settled(child) for key, child in node.children.items()}
+        parts = {key for key, child in values.items() if isinstance(child, _PARTS)}
+        plain = {key: child for key, child in values.items() if key not in parts}
+        unknown = unknown_fields(node.model, {key: _raw(value) for key, value in values.items()}, node.path)
+        model = node.model
+        if parts or node.partial:
+            model = loosened(model, frozenset(parts), frozenset(values) if node.partial else None)
+        found, instance = self._validated(node, model, {**plain, **dict.fromkeys(parts)}, unknown)
+        self._problems += found
+        if not (parts or node.partial or found):
+            node.config = instance
+
+    def _validated(
+        self, node: _Node, model: type[BaseModel], values: dict[str, Any], known: Iterable[Problem] = ()
+    ) -> tuple[list[Problem], Any]:
+        from pydantic import ValidationError as PydanticError
+
+        try:
+            return list(known), model.model_validate(values)
+        except PydanticError as error:
+            return problems_of(error, values, known, node.path), None
+        except Exception as error:  # of a validator that the user wrote
+            self._raised(node, error)
+
+    # ---- build
+
+    def _value(self, part: Any) -> Any:
+        if not isinstance(part, _PARTS):
+            return part
+        if id(part) not in self._built:
+            if isinstance(part, _Ref):
+                self._built[id(part)] = self._value(part.target)
+            elif isinstance(part, _Many):
+                children = {key: self._value(child) for key, child in part.children.items()}
+                self._built[id(part)] = part.filled(children)
+            else:
+                self._built[id(part)] = self._made(part)
+        return self._built[id(part)]
+
+    def _made(self, node: _Node) -> Any:
+        assert node.model is not None  # or there would have been a problem
+        values = {key: self._value(child) for key, child in node.children.items()}
+        config = node.config
+        if config is None:
+            model = loosened(node.model, frozenset(), frozenset(values)) if node.partial else node.model
+            problems, config = self._validated(node, model, values)
+            if config is None:
+                raise does_not_fit(self._name, problems, self._source)
+        try:
+            made = _bound(node, config) if node.partial else call_with(node.artifact, config)
+        except Exception as error:  # the user's own, whatever it is
+            self._raised(node, error)
+        remember(made, _recipe(node))
+        return made
+
+    def _raised(self, node: _Node, error: Exception) -> NoReturn:
+        where: dict[str, Any] = {"path": shown(node.path), "key": node.name, "raised": type(error).__name__}
+        line = self._source.line_of(node.path) if self._source else None
+        if self._source:
+            where |= {"file": self._source.file, "line": line}
+        at = (
+            f"{shown(node.path)} (line {line} of {self._source.file})"
+            if self._source and line
+            else shown(node.path)
+        )
+        raise ConformanceError(
+            f"{node.name!r} could not be built at {at}: {type(error).__name__}: {error}",
+            suggestions=["the exception it raised is the cause of this one"],
+            context=where,
+        ) from error
+
+
+def _bound(node: _Node, config: BaseModel) -> Any:
+    fields = {**dict(config), **(config.model_extra or {})}
+    if isinstance(node.artifact, type) and node.model is node.artifact:  # it takes aliases
+        known = node.model.model_fields
+        fields = {known[name].alias or name if name in known else name: fields[name] for name in fields}
+    return partial(node.artifact, **fields)
+
+
+def _children(part: Any) -> Mapping[Any, Any]:
+    if isinstance(part, (_Node, _Many)):
+        return part.children
+    if isinstance(part, _Ref):
+        return _children(part.target)
+    if isinstance(part, (list, tuple)):
+        return dict(enumerate(part))
+    return part if isinstance(part, Mapping) else {}
+
+
+def _settled(child: Any) -> Any:
+    """What a reference leads to, where that is data."""
+    target = child
+    for _ in range(MAX_DEPTH):
+        if not isinstance(target, _Ref):
+            break
+        target = target.target
+    return child if isinstance(target, _PARTS) else target
+
+
+def _raw(value: Any) -> Any:
+    """``value`` as a config that `unknown_fields` can look into: built objects have no fields to look at."""
+    if isinstance(value, _Many):
+        return value.filled({key: _raw(child) for key, child in value.children.items()})
+    return {"_type": ""} if isinstance(value, (_Node, _Ref)) else value
+
+
+def _recipe(part: Any) -> Any:
+    """How ``part`` was written, as data: one recipe for a part, however many references lead to it."""
+    if isinstance(part, _Ref):
+        return _recipe(part.target)
+    if not isinstance(part, (_Node, _Many)):
+        return copy_of(part)
+    if part.recipe is None:
+        fields = {key: _recipe(child) for key, child in part.children.items()}
+        if isinstance(part, _Many):
+            part.recipe = part.filled(fields)
+        else:
+            assert part.model is not None  # it has been built
+            part.recipe = Recipe(part.registry, part.key, part.artifact, part.model, part.partial, fields)
+    return part.recipe
