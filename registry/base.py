@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, c
 from registry import settings
 from registry.discovery import MISSING, Declared, Target, is_shared
 from registry.errors import CoercionError, DuplicateKeyError, RegistryError, RemoteError, ValidationError
+from registry.factory import Factory
 from registry.names import check_namespace
 from registry.origin import origin_of
 from registry.storage.base import PRESENT, Claim, MappingStorage, Storage, View
@@ -560,7 +561,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         return f"{cls.__name__} ({location})" if location else cls.__name__
 
 
-class NamedRegistry(Registry[A], base=True):
+class NamedRegistry(Factory, Registry[A], base=True):
     """A registry whose artifacts mostly have a name of their own: `register_artifact` and its forms."""
 
     @overload
