@@ -2,7 +2,7 @@
 # Options for the command behind a target go into ARGS: make serve ARGS="--port 9000"
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test coverage check regenerate bench lock clean
+.PHONY: help serve demo test coverage browser check regenerate bench lock clean
 
 ARGS ?=
 PYTHON_IN_VENV := .venv/bin/python
@@ -23,6 +23,9 @@ test: .venv/.dev ## Run all tests; a skipped test is a failure
 
 coverage: .venv/.dev ## Run all tests, and say what of the code they ran
 	@$(MAKE) --no-print-directory test ARGS="--cov --cov-report=term $(ARGS)"
+
+browser: .venv/.dev ## Test the pages in headless Chromium, which has to be installed
+	@PYTHONPATH="$(CURDIR)/.ci" $(PYTHON_IN_VENV) -m pytest -p no_skips tests/browser $(ARGS)
 
 check: .venv/.dev ## Run the gates: style, types, imports, spec, generated code
 	@.ci/check $(ARGS)

@@ -110,6 +110,13 @@ class TestNamespace:
         assert "lib.mse" in shown.texts["code"]
         assert "function" in shown.texts["span"]
 
+    async def test_of_long_names_in_code_the_beginning_is_shown(self, pages):
+        await put_pickle(pages, "k", b"N.", meta={"module": "m" * 16_000, "qualname": "q" * 16_000})
+
+        shown = await page(pages, f"/browse/{SPACE}")
+
+        assert max(map(len, shown.texts["code"])) == 80
+
 
 class TestEntry:
     async def test_json_is_shown_whole_and_pretty(self, pages):

@@ -76,9 +76,8 @@ def _visible_json(text: str) -> str:
 
 
 def _summary(data: str, meta: dict[str, str], *, is_json: bool) -> str:
-    if is_json:
-        return data if len(data) <= PREVIEW_CHARACTERS else data[: PREVIEW_CHARACTERS - 1] + "…"
-    return ".".join(part for part in (meta.get("module"), meta.get("qualname")) if part)
+    text = data if is_json else ".".join(filter(None, (meta.get("module"), meta.get("qualname"))))
+    return text if len(text) <= PREVIEW_CHARACTERS else text[: PREVIEW_CHARACTERS - 1] + "…"
 
 
 @cache
