@@ -789,6 +789,20 @@ def it(): return f(), g()
 def g(): return 2
 def f(): return 1
 def it(): return f(), g()
+### order of functions in a set that share a value
+A = []
+def f(): return A
+def g(): return A, 1
+def h(): return A, 2
+S = {f, g, h}
+def it(x): return x in S
+---
+A = []
+def h(): return A, 2
+def g(): return A, 1
+def f(): return A
+S = {f, g, h}
+def it(x): return x in S
 ### spelling of a constant
 def it(): return 'a', 255
 ---
