@@ -261,6 +261,8 @@ def _read_yaml(file: str, text: str) -> tuple[Any, Locate]:
         _check_yaml(file, loader, root, [], set())
         locate = _yaml_locator(loader, root)
         return loader.construct_document(root), locate
+    except SerializationError:
+        raise  # ours, and a ValueError too
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         _refuse(file, mark.line + 1 if mark else None, error.problem or str(error))

@@ -25,6 +25,9 @@ MAX_PARTS = 100_000
 
 MAX_DEPTH = 100
 
+_UNKNOWN: Any = object()
+_UNDER_WAY: Any = object()
+
 
 def build(
     home: type[Registry[Any]],
@@ -122,7 +125,7 @@ class _Ref:
     def __init__(self, path: Path, to: Path) -> None:
         self.path = path
         self.to = to
-        self.target: Any = None
+        self.target = _UNKNOWN
 
 
 class _Many:
@@ -168,7 +171,7 @@ class _Graph:
             self._found(("_type",), f"it says {values['_type']!r}, and {self._name!r} was asked for")
         root = self._read_node(self._name, values, ())
         for ref in self._refs:
-            ref.target = self._part_at(root, ref)
+            self._follow(ref, root)
         self._check_cycles(root)
         for node in self._nodes:
             self._check(node)
@@ -276,9 +279,21 @@ class _Graph:
 
     # ---- references
 
+    def _follow(self, ref: _Ref, root: _Node) -> Any:
+        """Find what ``ref`` leads to, be it through other references."""
+        if ref.target is _UNKNOWN:
+            ref.target = _UNDER_WAY
+            ref.target = self._part_at(root, ref)
+        elif ref.target is _UNDER_WAY:
+            self._found((*ref.path, "_ref"), f"it leads in a circle: {shown(ref.to)!r} is found through it")
+            return _wrong()
+        return ref.target
+
     def _part_at(self, root: _Node, ref: _Ref) -> Any:
         part: Any = root
         for depth, key in enumerate(ref.to):
+            while isinstance(part, _Ref):
+                part = self._follow(part, root)
             children = _children(part)
             if isinstance(part, (list, tuple)) or (isinstance(part, _Many) and part.kind is not dict):
                 key = int(key) if str(key).isdecimal() else key
@@ -403,8 +418,6 @@ def _bound(node: _Node, config: BaseModel) -> Any:
 def _children(part: Any) -> Mapping[Any, Any]:
     if isinstance(part, (_Node, _Many)):
         return part.children
-    if isinstance(part, _Ref):
-        return _children(part.target)
     if isinstance(part, (list, tuple)):
         return dict(enumerate(part))
     return part if isinstance(part, Mapping) else {}

@@ -75,7 +75,10 @@ def does_not_fit(name: str, problems: Iterable[Problem], source: Source | None =
             where |= {"file": source.file, "line": line}
         errors.append(where)
         place = f"{where['path']} (line {line})" if line else where["path"]
-        listed.append(f"{place}: {problem.error}{did_you_mean(list(problem.near))}")
+        meant = did_you_mean(list(problem.near))
+        if meant and not problem.error.endswith("."):
+            meant = f".{meant}"
+        listed.append(f"{place}: {problem.error}{meant}")
         if problem.near:
             suggestions.append(f"{where['path']}: did you mean {problem.near[0]!r}?")
         if problem.advice:

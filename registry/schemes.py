@@ -9,11 +9,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, get_type_hints
 from weakref import WeakKeyDictionary
 
-from registry.errors import ConformanceError
+from registry.errors import ConformanceError, SerializationError, ValidationError
 from registry.problems import Problem, Source, does_not_fit, problems_of, unknown_fields
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+MAX_OMITTED_LENGTH = 500
 
 _KINDS_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -157,3 +159,42 @@ def loosened(model: type[BaseModel], free: frozenset[str], only: frozenset[str] 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Field name .* shadows an attribute", UserWarning)
         return create_model(model.__name__, __config__=model.model_config, **fields)
+
+
+# ---- JSON Schema
+
+
+def json_schema_of(name: str, model: type[BaseModel]) -> dict[str, Any]:
+    """The JSON Schema of a scheme.
+
+    Raises:
+        SerializationError: it has a type that JSON Schema cannot describe.
+    """
+    from pydantic.errors import PydanticInvalidForJsonSchema
+
+    try:
+        return model.model_json_schema()
+    except (ValueError, PydanticInvalidForJsonSchema) as error:
+        raise SerializationError(
+            f"The scheme of {name!r} has a type that JSON Schema cannot describe: {error}",
+            suggestions=["annotate the parameter with a JSON type or a pydantic model"],
+            context={"key": name},
+        ) from error
+
+
+def published(key: str, artifact: Callable[..., Any]) -> dict[str, str]:
+    """What a shared callable says of its scheme in ``meta``: ``scheme``, or why not in ``scheme_omitted``."""
+    import json
+
+    from registry.envelope.form import MAX_META_VALUE_LENGTH
+
+    try:
+        schema = json.dumps(json_schema_of(key, model_of(key, artifact)), separators=(",", ":"))
+    except ValidationError as error:
+        reason = error.message.encode(errors="backslashreplace").decode()
+        return {"scheme_omitted": reason[:MAX_OMITTED_LENGTH]}
+    except Exception as error:  # of pydantic on an annotation, or of a default's own methods
+        return {"scheme_omitted": f"it cannot be made: {type(error).__name__}"}
+    if len(schema) > MAX_META_VALUE_LENGTH:
+        return {"scheme_omitted": f"too large: {len(schema)} characters of at most {MAX_META_VALUE_LENGTH}"}
+    return {"scheme": schema}
