@@ -531,6 +531,11 @@ class Registry(Generic[A], metaclass=RegistryMeta):
                 errors[key] = error
         return _report(names, errors)
 
+    @staticmethod
+    def _published_meta(key: str, artifact: Any) -> dict[str, str]:
+        """What a shared artifact says of itself beside its value, for readers who cannot decode it."""
+        return {}
+
     # ---- the mapping beneath
 
     @classmethod
@@ -599,7 +604,7 @@ class NamedRegistry(Factory, Registry[A], base=True):
         else:
             name = name_or_artifact
         cls._register(name, artifact)
-        for alias in aliases:
+        for alias in (aliases,) if isinstance(aliases, str) else aliases:
             cls.add_alias(alias, name)
         return artifact
 
@@ -678,6 +683,7 @@ def _storage_for(
         trust=trust,
         trusted_modules=trusted_modules,
         home_package=cls.__module__.partition(".")[0],
+        describe=cls._published_meta,
     )
 
 

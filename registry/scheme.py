@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from registry.base import NamedRegistry
-from registry.errors import CoercionError, SerializationError
+from registry.errors import CoercionError, ConformanceError, SerializationError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -18,7 +18,18 @@ class SchemeRegistry(NamedRegistry[Any], base=True):
     Holds functions, classes and pydantic models, whose parameters are the *scheme* that a config must fit,
     and plain JSON values: named configs. A config is data: nothing in it is imported, and only what is
     registered is ever called.
+
+    On a shared registry the JSON Schema of a scheme travels in the ``meta`` of its envelope, as ``scheme``,
+    so that whoever cannot decode the callable, in any language, can list and check configs for it.
     """
+
+    @staticmethod
+    def _published_meta(key: str, artifact: Any) -> dict[str, str]:
+        if not callable(artifact):
+            return {}
+        from registry.schemes import published
+
+        return published(key, artifact)
 
     @classmethod
     def validate_artifact(cls, artifact: Any) -> Any:
@@ -58,18 +69,31 @@ class SchemeRegistry(NamedRegistry[Any], base=True):
 
     @classmethod
     def json_schema(cls, name: str) -> dict[str, Any]:
-        """The JSON Schema (draft 2020-12) of the scheme registered under ``name``."""
-        from pydantic.errors import PydanticInvalidForJsonSchema
+        """The JSON Schema (draft 2020-12) of the scheme registered under ``name``.
 
-        model = cls.get_model(name)
+        Where the callable of a shared registry cannot be decoded here, or its annotations mean nothing here,
+        it is the schema that was published with it.
+        """
+        from registry.schemes import json_schema_of
+
         try:
-            return model.model_json_schema()
-        except (ValueError, PydanticInvalidForJsonSchema) as error:
-            raise SerializationError(
-                f"The scheme of {name!r} has a type that JSON Schema cannot describe: {error}",
-                suggestions=["annotate the parameter with a JSON type or a pydantic model"],
-                context={"key": name},
-            ) from error
+            return json_schema_of(name, cls.get_model(name))
+        except (SerializationError, ConformanceError):
+            schema = cls._published_schema(name)
+            if schema is None:
+                raise
+            return schema
+
+    @classmethod
+    def _published_schema(cls, name: str) -> dict[str, Any] | None:
+        entry = getattr(cls._storage(), "entry", None)
+        if entry is None:
+            return None  # a local registry publishes nothing
+        from registry.envelope.form import parse_json
+
+        text = (entry(name).envelope.meta or {}).get("scheme")
+        schema = parse_json(text) if text is not None else None
+        return schema if isinstance(schema, dict) else None
 
     @classmethod
     def build_config(cls, name: str, config: Mapping[str, Any] | None = None, /, **fields: Any) -> BaseModel:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar, cast
@@ -102,7 +102,7 @@ class RemoteStorageProxy(Storage[str, V]):
         theirs. token: bearer token; ``REGISTRY_SERVER_TOKEN`` unless given. trust: what may be decoded:
         ``json``, ``refs``, ``signed`` or ``unsafe``; see ``docs/trust.md``. trusted_modules: modules into
         which unsigned references are followed. home_package: the package of whoever made this, trusted at
-        ``refs``.
+        ``refs``. describe: what else a key and its value say of themselves in the envelope's ``meta``.
 
     Raises:
         NamespaceError: not a namespace.
@@ -120,11 +120,13 @@ class RemoteStorageProxy(Storage[str, V]):
         trust: Trust | str = Trust.SIGNED,
         trusted_modules: Iterable[str] = (),
         home_package: str | None = None,
+        describe: Callable[[str, Any], Mapping[str, str]] | None = None,
     ) -> None:
         self.namespace = check_namespace(namespace)
         self._connection = Connection(Address(host, port, timeout, url), token)
         policy = TrustPolicy(trust, trusted_modules=trusted_modules, home_package=home_package)
         self._codec = EnvelopeCodec(policy)
+        self._describe = describe
         self._shared: dict[str, _Shared] = {}
 
     # ---- where it is
@@ -163,6 +165,7 @@ class RemoteStorageProxy(Storage[str, V]):
             "trust": policy.level,
             "trusted_modules": policy.trusted_modules,
             "home_package": policy.home_package,
+            "describe": self._describe,
         }
         return _rebuild, (type(self), self.namespace, self._connection.address, options)
 
@@ -402,7 +405,10 @@ class RemoteStorageProxy(Storage[str, V]):
 
     def _encode(self, key: str, value: object) -> Envelope:
         key = check_key(key)
-        return self._codec.encode(value, namespace=self.namespace, key=key, meta=_meta_of(value))
+        meta = _meta_of(value)
+        if self._describe is not None:
+            meta |= self._describe(key, value)
+        return self._codec.encode(value, namespace=self.namespace, key=key, meta=meta)
 
     def _set(self, key: str, envelope: Envelope, **conditions: Any) -> SetEntryResult:
         body = SetEntryRequest(key=_key_envelope(key), value=_wire(envelope))
