@@ -72,11 +72,11 @@ def _stored(cls: type[Registry[Any]]) -> Iterator[Description]:
 
 def _declared(cls: type[Registry[Any]]) -> Iterator[Description]:
     declared = cls._declared
-    for name, target in list(declared.lazy.items()):
+    for name, target in declared.lazy.copy().items():
         yield Description(name, origin=str(target), state="lazy")
-    for name, alias_of in list(declared.aliases.items()):
+    for name, alias_of in declared.aliases.copy().items():
         yield Description(name, "alias", alias_of=alias_of)
-    for name, plugin in list(declared.plugins.items()):
+    for name, plugin in declared.plugins.copy().items():
         if declared.is_loaded(name):
             yield _of_artifact(name, declared.find(cls, name, None), plugin.distribution)
         else:

@@ -157,16 +157,18 @@ class Declared:
             ArtifactLoadError: it stands for what cannot be loaded.
             RegistryError: it is an alias of a name that is missing, and there is no default.
         """
-        if key in self.aliases:
-            return self._follow(cls, key, default)
+        target = self.aliases.get(key, MISSING)
+        if target is not MISSING:
+            return self._follow(cls, key, target, default)
         source = self.lazy.get(key) or self.plugins.get(key)
         if source is None:
             return default
         return self._loaded(cls, key, source)
 
     def has(self, cls: type[Registry[Any]], key: Any) -> bool:
-        if key in self.aliases:
-            return cls.has_identifier(self.aliases[key])
+        target = self.aliases.get(key, MISSING)
+        if target is not MISSING:
+            return cls.has_identifier(target)
         return key in self.lazy or key in self.plugins
 
     def items(self, cls: type[Registry[Any]], stored: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
@@ -185,8 +187,7 @@ class Declared:
                 continue
             yield key, artifact
 
-    def _follow(self, cls: type[Registry[Any]], key: Any, default: Any) -> Any:
-        target = self.aliases[key]
+    def _follow(self, cls: type[Registry[Any]], key: Any, target: Any, default: Any) -> Any:
         if default is not MISSING:
             return cls.get_artifact(target, default)
         try:
@@ -264,7 +265,7 @@ class Declared:
         """Declare ``key`` lazy, on a registry that is not shared; see `Registry.register_lazy`."""
         storage, offered = cls._storage(), f"lazily from {target}"
         known = self.lazy.get(key)
-        current = storage.get(key, MISSING)
+        current = storage.get(key, MISSING) if key in storage else MISSING  # a defaultdict would make it
         if known == target or (current is not MISSING and target.may_be(current)):
             return
         if key in self.aliases:

@@ -28,12 +28,13 @@ def test_every_form_of_registration_takes_aliases(define):
     losses = define()
 
     losses.register_artifact(mse, aliases=["a"])
+    losses.register_artifact(mse, aliases="one text")
 
     @losses.register_artifact("named", aliases=["b"])
     def f():
         return 1
 
-    assert losses["a"] is mse
+    assert losses["a"] is losses["one text"] is mse
     assert losses["b"]() == f() == 1
 
 
