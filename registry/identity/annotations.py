@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
+import typing
 from typing import Any
 
 from registry.identity.code import global_names
@@ -56,8 +57,6 @@ HINT_MODULES = ("typing", "types", "typing_extensions", "collections.abc", "_col
 
 def write_hint(writer: Writer, hint: Any) -> Any:
     """Something of `HINT_MODULES`: what an annotation or a base class is written with."""
-    import typing
-
     origin = typing.get_origin(hint)
     if origin is typing.Annotated:
         return ["annotated", writer.write(hint.__origin__), *writer.sequence(hint.__metadata__)]
