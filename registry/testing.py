@@ -19,6 +19,8 @@ from typing import IO, Any, Final, Self
 
 from registry.base import Registry
 from registry.errors import ServerUnreachableError
+from registry.storage.base import MappingStorage
+from registry.storage.local import ThreadSafeLocalStorage
 
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 10.0
@@ -157,11 +159,20 @@ class ServerProcess:
 
 
 def local_registries(root: type[Any] = Registry) -> Iterator[type[Registry[Any]]]:
-    """Every registry class of this process that keeps its artifacts in this process."""
+    """Every registry class of this process that keeps its artifacts in this process's memory.
+
+    A ``storage=`` that is a dictionary counts; another mapping may be a database, and is nobody's to empty.
+    """
     for cls in root.__subclasses__():
-        if cls._repository is not None and not cls._repository.location:
+        if _is_in_memory(cls._repository):
             yield cls
         yield from local_registries(cls)
+
+
+def _is_in_memory(storage: object) -> bool:
+    if not isinstance(storage, ThreadSafeLocalStorage | MappingStorage):
+        return False
+    return isinstance(storage.view.table, dict)
 
 
 @contextmanager
