@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, get_type_hints
 from weakref import WeakKeyDictionary
 
+from registry.annotations import checkable
 from registry.errors import ConformanceError, SerializationError, ValidationError
 from registry.problems import Problem, Source, does_not_fit, problems_of, unknown_fields
 
@@ -54,14 +55,21 @@ def model_of(name: str, artifact: Callable[..., Any]) -> type[BaseModel]:
                     context={"key": name, "parameter": parameter.name},
                 )
             continue
-        fields[parameter.name] = (hints.get(parameter.name, Any), default)
+        fields[parameter.name] = (checkable(hints.get(parameter.name, Any)), default)
     options = ConfigDict(
         extra="allow" if open_ended else "forbid", arbitrary_types_allowed=True, protected_namespaces=()
     )
     with warnings.catch_warnings():
         # A parameter called copy or json hides a method of pydantic's, which nobody calls on these models.
         warnings.filterwarnings("ignore", "Field name .* shadows an attribute", UserWarning)
-        return create_model(name.title().replace("_", "") or "Config", __config__=options, **fields)
+        try:
+            return create_model(name.title().replace("_", "") or "Config", __config__=options, **fields)
+        except Exception as error:  # of pydantic, or of what an annotation brings along
+            raise ConformanceError(
+                f"{name!r} has a parameter of which pydantic can make no field: {error}",
+                suggestions=["annotate it with a type that pydantic knows, or with Any"],
+                context={"key": name},
+            ) from error
 
 
 def _signature(name: str, artifact: Callable[..., Any]) -> inspect.Signature:
