@@ -1,18 +1,21 @@
 """What the specification says in words only, for Schemathesis: well-formed envelopes, ETags and page tokens.
 
 A JSON schema cannot say that ``data`` is strict JSON. So in requests that are meant to be accepted, what was
-generated becomes the content of an envelope rather than the envelope's data; bad requests stay as they are.
+generated becomes the content of an envelope, unless it is data of one; bad requests stay as they are.
 Loaded by ``SCHEMATHESIS_HOOKS``; see ``test_conformance_fuzz.py``.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import re
+from contextlib import suppress
 from typing import Any
 
 import schemathesis
+
+from registry.envelope.form import ENCODING_OF, decode_base64, encode_base64, parse_json
+from registry.errors import MalformedEnvelopeError
 
 _PAGE = re.compile(r"[0-9a-f]{32}\.\d{1,18}")
 _PAGE_OF_NAMESPACES = re.compile(r"(?:3[0-9]|[46][1-9a-f]|[57][0-9a])+")  # letters and digits in hexadecimal
@@ -26,16 +29,20 @@ def map_case(context: Any, case: Any) -> Any:
     _mend_query(case)
     _mend_conditions(case)
     if isinstance(case.body, dict):
-        for entry in [case.body, *case.body.get("entries", [])]:
-            if "key" in entry:
-                entry["key"] = _envelope_of_key(entry["key"])
-            if "value" in entry:
-                entry["value"] = _envelope(entry["value"])
-        if "entries" in case.body:
-            case.body["entries"] = list(
-                {entry["key"]["data"]: entry for entry in case.body["entries"]}.values()
-            )
+        case.body = _body(case.body)
     return case
+
+
+def _body(body: dict[str, Any]) -> dict[str, Any]:
+    """A new body: Schemathesis draws on what it generated before, so that is left as it is."""
+    if "entries" in body:
+        entries = [_entry(entry) for entry in body["entries"]]
+        return {**body, "entries": list({entry["key"]["data"]: entry for entry in entries}.values())}
+    return _entry(body)
+
+
+def _entry(entry: dict[str, Any]) -> dict[str, Any]:
+    return {**entry, "key": _envelope_of_key(entry["key"]), "value": _envelope(entry["value"])}
 
 
 def _mend_query(case: Any) -> None:
@@ -62,7 +69,11 @@ def _etag(text: str) -> str:
 
 
 def _envelope_of_key(wire: dict[str, Any]) -> dict[str, Any]:
-    return {**wire, "data": json.dumps(_shortened(wire["data"]))}
+    text = wire["data"]
+    with suppress(MalformedEnvelopeError):
+        spelled = parse_json(text)
+        text = spelled if isinstance(spelled, str) else text
+    return {**wire, "data": json.dumps(_shortened(text))}
 
 
 def _shortened(text: str) -> str:
@@ -71,16 +82,29 @@ def _shortened(text: str) -> str:
 
 def _envelope(wire: dict[str, Any]) -> dict[str, Any]:
     """The envelope with data of its type, and meta whose names have their length."""
-    mended = dict(wire)
-    if wire["type"] == "json":
-        mended.update(encoding="json", data=json.dumps(wire["data"]))
-    else:
-        mended.update(
-            encoding="base64", data=base64.b64encode(wire["data"].encode(errors="replace")).decode()
-        )
+    mended = {**wire, "data": _DATA[wire["type"]](wire["data"]), "encoding": ENCODING_OF[wire["type"]]}
     if "meta" in wire:
         mended["meta"] = {name[:64] or "name": text for name, text in wire["meta"].items()}
     return mended
+
+
+def _json(text: str) -> str:
+    try:
+        parse_json(text)
+    except MalformedEnvelopeError:
+        return json.dumps(text)
+    return text
+
+
+def _base64(text: str) -> str:
+    try:
+        decode_base64(text)
+    except MalformedEnvelopeError:
+        return encode_base64(text.encode(errors="replace"))
+    return text
+
+
+_DATA = {"json": _json, "pickle": _base64}
 
 
 @schemathesis.check
