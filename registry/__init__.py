@@ -14,7 +14,9 @@ Without ``logic_namespace`` a registry is local to its process. Importing this p
 
 from typing import TYPE_CHECKING, Any
 
+from registry.discovery import BrokenArtifactWarning
 from registry.errors import (
+    ArtifactLoadError,
     CoercionError,
     ConformanceError,
     DuplicateKeyError,
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
     from registry.storage.remote import RemoteStorageProxy
 
 __all__ = [
+    "ArtifactLoadError",
+    "BrokenArtifactWarning",
     "CoercionError",
     "ConformanceError",
     "DuplicateKeyError",

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast, overload
 
 from registry import settings
 from registry.discovery import MISSING, Declared, Target, is_shared
-from registry.errors import CoercionError, DuplicateKeyError, RegistryError, RemoteError, ValidationError
+from registry.duplicates import Own, checked_policy, is_redefinition, taken
+from registry.errors import CoercionError, RegistryError, RemoteError, ValidationError
 from registry.factory import Factory
-from registry.names import check_namespace
 from registry.origin import origin_of
-from registry.storage.base import PRESENT, Claim, MappingStorage, Storage, View
-from registry.storage.local import ThreadSafeLocalStorage
+from registry.overlay import Overlay
+from registry.storage.base import PRESENT, Claim, Storage, View
+from registry.storage.choice import check_place, storage_for
 from registry.suggest import did_you_mean, near_names
 
 if TYPE_CHECKING:
@@ -30,14 +30,6 @@ T = TypeVar("T")
 
 _NOTHING: View[Any, Any] = View({})
 """The view of a registry whose look-ups have to ask a server."""
-
-
-class _Own(NamedTuple):
-    """What this process itself stored under a key: only that may be redefined."""
-
-    version: Any
-    module: str | None
-    qualname: str | None
 
 
 class RegistryMeta(type):
@@ -100,7 +92,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
 
     _repository: ClassVar[Storage[Any, Any] | None] = None
     _view: ClassVar[View[Any, Any]] = _NOTHING
-    _own: ClassVar[dict[Any, _Own]] = {}
+    _own: ClassVar[dict[Any, Own]] = {}
     _declared: ClassVar[Declared] = Declared()
     _strict: ClassVar[bool] = False
     _abstract: ClassVar[bool] = False
@@ -128,13 +120,21 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         if abstract is not None:
             cls._abstract = abstract
         if on_duplicate is not None:
-            cls._on_duplicate = _checked_policy(on_duplicate)
+            cls._on_duplicate = checked_policy(on_duplicate)
         cls._own = {}
         cls._declared = Declared(entry_points)
         if base:
             return
-        _check_place(cls.__name__, logic_namespace, server, storage)
-        cls._repository = _storage_for(cls, logic_namespace, server, storage, trust, trusted_modules)
+        check_place(cls.__name__, logic_namespace, server, storage)
+        cls._repository = storage_for(
+            namespace=logic_namespace,
+            server=server,
+            storage=storage,
+            trust=trust,
+            trusted_modules=trusted_modules,
+            module=cls.__module__,
+            describe=cls._published_meta,
+        )
         cls._view = cls._repository.view or View(_NOTHING.table)
 
     # ---- register
@@ -155,39 +155,12 @@ class Registry(Generic[A], metaclass=RegistryMeta):
                 return
             if policy == "replace":
                 claim = cls._storage().replace(key, artifact, PRESENT)
-            elif cls._is_redefinition(key, artifact, claim):
+            elif is_redefinition(cls._own.get(key), artifact, claim):
                 claim = cls._storage().replace(key, artifact, claim.version)
             if not (claim.won or claim.same):
-                raise cls._duplicate(key, artifact, claim)
+                raise taken(cls.__name__, cls._shown(), key, artifact, claim.owner)
         if claim.won:
-            cls._own[key] = _Own(claim.version, *_name_parts(artifact))
-
-    @classmethod
-    def _is_redefinition(cls, key: Any, artifact: Any, claim: Claim) -> bool:
-        """Whether this process itself put there what stands there, under the same module and name.
-
-        A notebook cell run again, or a reloaded module; a conditional replace makes sure that nobody else
-        came in between.
-        """
-        own = cls._own.get(key)
-        if own is None or not _is_version(own.version, claim.version):
-            return False
-        module, qualname = _name_parts(artifact)
-        return _names_one_thing(module, qualname) and (module, qualname) == (own.module, own.qualname)
-
-    @classmethod
-    def _duplicate(cls, key: Any, artifact: Any, claim: Claim) -> DuplicateKeyError:
-        offered = str(origin_of(artifact))
-        changed = "" if offered != claim.owner else ", where its code or a value it uses has changed since"
-        return DuplicateKeyError(
-            f"{cls._shown()} already has {key!r}, registered from {claim.owner}; "
-            f"offered now from {offered}{changed}",
-            suggestions=[
-                "pick another name for one of them",
-                f"replace it: {cls.__name__}.update_artifact({key!r}, ...) or on_duplicate='replace'",
-            ],
-            context={"key": key, "owner": claim.owner, "offered": offered, "registry": cls.__name__},
-        )
+            cls._own[key] = Own.of(claim.version, artifact)
 
     @classmethod
     def safe_register_batch(cls, mapping: Mapping[Any, A], *, skip_invalid: bool = True) -> dict[str, Any]:
@@ -233,7 +206,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         if not (claim.won or claim.same):
             return cls._storage()[key]
         if claim.won:
-            cls._own[key] = _Own(claim.version, *_name_parts(artifact))
+            cls._own[key] = Own.of(claim.version, artifact)
         return artifact
 
     @classmethod
@@ -416,7 +389,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             claim = cls._storage().claim(key, artifact)
         if not claim.won:
             raise cls._not_found(key, cls._storage().near_names(key))
-        cls._own[key] = _Own(claim.version, *_name_parts(artifact))
+        cls._own[key] = Own.of(claim.version, artifact)
         return artifact
 
     @classmethod
@@ -470,7 +443,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         for artifact in stand_ins.values():
             cls.validate_artifact(artifact)
         view = cls._view
-        cls._view = View(_Overlay(stand_ins, view))
+        cls._view = View(Overlay(stand_ins, view))
         try:
             yield
         finally:
@@ -480,7 +453,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
     def _stand_ins(cls) -> Mapping[Any, A]:
         """What `overriding` put in place, the innermost block's first."""
         table, found = cls._view.table, dict[Any, Any]()
-        while isinstance(table, _Overlay):
+        while isinstance(table, Overlay):
             found = {**table.stand_ins, **found}
             table = table.view.table
         return found
@@ -625,78 +598,6 @@ def own_name(artifact: object, registry: str) -> str:
     )
 
 
-class _Overlay(Mapping[Any, Any]):
-    """Stand-ins in front of a view, for `Registry.overriding`."""
-
-    def __init__(self, stand_ins: Mapping[Any, Any], view: View[Any, Any]) -> None:
-        self.stand_ins = stand_ins
-        self.view = view
-
-    def __getitem__(self, key: Any) -> Any:
-        return self.stand_ins[key] if key in self.stand_ins else self.view.table[key]
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter({**self.view.table, **self.stand_ins})
-
-    def __len__(self) -> int:
-        return len({**self.view.table, **self.stand_ins})
-
-
-def _check_place(name: str, namespace: str | None, server: str | None, storage: object) -> None:
-    """Raise unless the keywords say of one place where the artifacts are kept."""
-    if storage is not None and namespace is not None:
-        raise ValidationError(
-            f"{name} cannot have both storage= and logic_namespace=", suggestions=["give one of them"]
-        )
-    if server is not None and namespace is None:
-        raise ValidationError(
-            f"{name} has server= without logic_namespace=, and would be local",
-            suggestions=["logic_namespace='research.losses'", "leave server= out"],
-        )
-    if storage is not None and not isinstance(storage, MutableMapping):
-        raise ValidationError(
-            f"{name}: storage= is a mapping that can be changed, not {type(storage).__name__}",
-            suggestions=["storage={}"],
-        )
-
-
-def _storage_for(
-    cls: type[Registry[Any]],
-    namespace: str | None,
-    server: str | None,
-    storage: MutableMapping[Any, Any] | None,
-    trust: Any,
-    trusted_modules: Iterable[str],
-) -> Storage[Any, Any]:
-    if isinstance(storage, Storage):
-        return storage
-    if storage is not None:
-        return MappingStorage(storage)
-    if namespace is None:
-        return ThreadSafeLocalStorage()
-    check_namespace(namespace)
-    from registry.storage.remote import RemoteStorageProxy
-
-    return RemoteStorageProxy(
-        namespace,
-        url=server,
-        trust=trust,
-        trusted_modules=trusted_modules,
-        home_package=cls.__module__.partition(".")[0],
-        describe=cls._published_meta,
-    )
-
-
-def _checked_policy(policy: str) -> str:
-    if policy not in settings.DUPLICATE_POLICIES:
-        raise ValidationError(
-            f"on_duplicate is {policy!r}",
-            suggestions=list(settings.DUPLICATE_POLICIES),
-            context={"given": policy},
-        )
-    return policy
-
-
 def _hashable(key: T) -> T:
     try:
         hash(key)
@@ -707,25 +608,6 @@ def _hashable(key: T) -> T:
             context={"type": type(key).__name__},
         ) from None
     return key
-
-
-def _name_parts(artifact: object) -> tuple[str | None, str | None]:
-    return getattr(artifact, "__module__", None), getattr(artifact, "__qualname__", None)
-
-
-def _names_one_thing(module: str | None, qualname: str | None) -> bool:
-    """Whether a second definition under this name is meant to take the place of the first one.
-
-    ``<lambda>`` and what a function makes share their names with others, except where somebody types them.
-    """
-    if qualname is None:
-        return False
-    return "<" not in qualname or (module == "__main__" and not hasattr(sys.modules[module], "__file__"))
-
-
-def _is_version(own: Any, current: Any) -> bool:
-    """Versions are etags of a server, or the stored objects themselves."""
-    return own is current or (isinstance(own, str) and own == current)
 
 
 def _report(mapping: Iterable[Any], errors: Mapping[Any, ValidationError]) -> dict[str, Any]:

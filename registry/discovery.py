@@ -19,7 +19,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from registry import settings
-from registry.errors import CoercionError, DuplicateKeyError, RegistryError, ValidationError
+from registry.errors import (
+    ArtifactLoadError,
+    CoercionError,
+    DuplicateKeyError,
+    RegistryError,
+    ValidationError,
+)
 from registry.origin import origin_of
 from registry.suggest import near_names
 
@@ -29,16 +35,6 @@ if TYPE_CHECKING:
 
 MISSING: Any = object()
 """What `Declared.find` gives where there is nothing, and what it takes where there is no default."""
-
-
-class ArtifactLoadError(ValidationError, ImportError):
-    """What a name stands for cannot be imported, or may not be held by the registry.
-
-    The message names what was to be imported and why it failed; the cause is chained. Other names are not
-    affected, no default hides it, and the next look-up tries again.
-    """
-
-    code = "cannot_load"
 
 
 class BrokenArtifactWarning(UserWarning):

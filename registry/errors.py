@@ -9,6 +9,7 @@ The tree, with the builtin each class also is::
     ├── InheritanceError (TypeError)             a class does not inherit the base
     ├── RegistryError (KeyError)                 no such key
     │   └── DuplicateKeyError                    the key is taken by another artifact
+    ├── ArtifactLoadError (ImportError)          what a lazy name stands for cannot be imported
     ├── SerializationError (ValueError)          cannot be encoded or decoded
     │   ├── MalformedEnvelopeError               not an envelope
     │   ├── EnvelopeTooLargeError                larger than a limit allows
@@ -110,6 +111,16 @@ class DuplicateKeyError(RegistryError):
     """The key is taken by a different artifact."""
 
     code = "key_taken"
+
+
+class ArtifactLoadError(ValidationError, ImportError):
+    """What a name stands for cannot be imported, or may not be held by the registry.
+
+    The message names what was to be imported and why it failed; the cause is chained. Other names are not
+    affected, no default hides it, and the next look-up tries again.
+    """
+
+    code = "cannot_load"
 
 
 class SerializationError(ValidationError, ValueError):

@@ -8,9 +8,15 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from registry.discovery import ArtifactLoadError, what_went_wrong
+from registry.discovery import what_went_wrong
 from registry.envelope.reference import own_name
-from registry.errors import CoercionError, DuplicateKeyError, InheritanceError, ValidationError
+from registry.errors import (
+    ArtifactLoadError,
+    CoercionError,
+    DuplicateKeyError,
+    InheritanceError,
+    ValidationError,
+)
 from registry.functional import FunctionalRegistry
 from registry.origin import origin_of
 from registry.type import TypeRegistry

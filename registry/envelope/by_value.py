@@ -9,11 +9,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import cache
+from functools import cache, lru_cache
 from io import BytesIO, IOBase
-from types import FunctionType
+from types import CellType, FunctionType
 from typing import Any, Final
 
+from registry.envelope.reference import Reference, own_name, reference_to
 from registry.errors import PythonVersionMismatchError, SerializationError
 
 PROTOCOL: Final = 4
@@ -29,15 +30,22 @@ Implementation and minor version, since byte code changes with these and not wit
 def encode(value: object) -> bytes:
     """The pickle of ``value``, with the code of what another process could not import.
 
+    Its own name counts as bound to it, also where a decorator sees it before that name is: so a function
+    can call itself, and a class name itself, where it is decoded. Nothing here is bound for that.
+
     Raises:
-        SerializationError: it cannot be pickled; the message says which part of it, the cause is chained.
+        SerializationError: it cannot be pickled, and the message says which part of it, the cause is chained;
+            or its code reads a global that is not bound yet, and would not be where it is decoded.
     """
     try:
-        return _dumps(value)
+        raw, missing = _dumps(value)
     except SerializationError:  # it is cloudpickle that is missing
         raise
     except Exception as error:
         raise _not_picklable(value, error) from error
+    if missing:
+        raise _not_bound_yet(value, missing)
+    return raw
 
 
 def check_python(tag: str | None) -> None:
@@ -101,26 +109,87 @@ def _cloudpickle() -> Any:
 def _pickler_class() -> Any:
     import pickle
 
+    from registry.envelope.unbound import bindings, lookups, missing_in
+
     base = _cloudpickle().Pickler
 
     class Pickler(base):  # type: ignore[misc, valid-type]
-        """cloudpickle's, less what it would change on the way without saying so."""
+        """cloudpickle's, less what it would change on the way without saying so, and with all names."""
+
+        def __init__(self, buffer: BytesIO, root: object) -> None:
+            super().__init__(buffer, protocol=PROTOCOL)
+            self._root = root
+            self._root_name = own_name(root)
+            self._functions: list[FunctionType] = []
 
         def reducer_override(self, obj: object) -> Any:
             # cloudpickle sends an open file as a StringIO of its content, and a memoryview as bytes.
             if isinstance(obj, IOBase | memoryview):
                 raise pickle.PicklingError(f"cannot pickle {type(obj).__name__!r} object without changing it")
-            return super().reducer_override(obj)
+            if isinstance(obj, _CACHED) and reference_to(obj) is None:
+                return _reduce_cached(obj)
+            reduced = super().reducer_override(obj)
+            if isinstance(obj, FunctionType) and reduced is not NotImplemented:
+                _, slots = reduced[2]  # attributes, and what cloudpickle will set in the new function
+                self._functions.append(obj)
+                self._bring_globals(obj, slots["__globals__"])
+                slots["__closure__"] = self._with_own_cell(obj)
+            return reduced
+
+        def _bring_globals(self, function: FunctionType, brought: dict[str, Any]) -> None:
+            """Add what cloudpickle leaves out: what bodies of local classes read, and the root's own name.
+
+            Temporarily binding that name would do as well, and every other thread would see it bound.
+            """
+            namespace = function.__globals__
+            for name, *_ in lookups(function.__code__):
+                if name in namespace:
+                    brought.setdefault(name, namespace[name])
+                elif (namespace.get("__name__"), name) == self._root_name:
+                    brought[name] = self._root
+
+        def _with_own_cell(self, function: FunctionType) -> tuple[CellType, ...] | None:
+            """The closure; a local function or class is in an empty cell until its decorators are done."""
+            names = function.__code__.co_freevars
+            _, is_local, own = (self._root_name or Reference("", "")).qualname.rpartition("<locals>.")
+            if function.__closure__ is None or not is_local or own not in names:
+                return function.__closure__
+            cells = dict(zip(names, function.__closure__, strict=True))
+            with suppress(ValueError):
+                cells[own].cell_contents  # noqa: B018 - filled already
+                return function.__closure__
+            return tuple({**cells, own: CellType(self._root)}.values())
+
+        def missing(self) -> dict[str, tuple[str, int | None]]:
+            """Names that nothing binds, each with the function that reads it, and the line."""
+            bound = set().union(*(bindings(function.__code__) for function in self._functions))
+            return {
+                name: (function.__qualname__, line)
+                for function in reversed(self._functions)
+                for name, line in missing_in(function).items()
+                if name not in bound and (function.__globals__.get("__name__"), name) != self._root_name
+            }
 
     return Pickler
 
 
-def _dumps(value: object) -> bytes:
+def _dumps(value: object) -> tuple[bytes, dict[str, tuple[str, int | None]]]:
+    """The pickle, and the names that its code will miss."""
     pickler_class = _pickler_class()
     _send_spawned_main_by_value()
     buffer = BytesIO()
-    pickler_class(buffer, protocol=PROTOCOL).dump(value)
-    return buffer.getvalue()
+    pickler = pickler_class(buffer, value)
+    pickler.dump(value)
+    return buffer.getvalue(), pickler.missing()
+
+
+_CACHED: Final[Any] = type(lru_cache(len))
+
+
+def _reduce_cached(cached: Any) -> Any:
+    """A cache of `functools`, empty: by itself it would go as its name in ``__main__``."""
+    size, typed = cached.cache_parameters().values()
+    return _CACHED, (cached.__wrapped__, size, typed, type(cached.cache_info())), vars(cached)
 
 
 def _send_spawned_main_by_value() -> None:
@@ -134,9 +203,29 @@ def _send_spawned_main_by_value() -> None:
         _cloudpickle().register_pickle_by_value(module)
 
 
-# --- what to say when it cannot be pickled -----------------------------------------------------------------
+# --- what to say when it cannot be sent --------------------------------------------------------------------
 
 _MAX_PATH_LENGTH = 5
+
+
+def _not_bound_yet(value: object, missing: dict[str, tuple[str, int | None]]) -> SerializationError:
+    name = getattr(value, "__qualname__", None) or type(value).__qualname__
+    missing = dict(sorted(missing.items(), key=lambda item: item[1][1] or 0))
+    places = [
+        f"{missed} (line {line}{'' if user == name else f', in {user}'})"
+        for missed, (user, line) in missing.items()
+    ]
+    return SerializationError(
+        f"{name} cannot be sent by value: it uses what is not defined yet, {', '.join(places)}",
+        suggestions=[
+            f"define {' and '.join(missing)} above {name}",
+            f"or register it at the end of the file: register_artifact({name})",
+        ],
+        context={
+            "type": type(value).__qualname__,
+            "missing": {missed: line for missed, (_, line) in missing.items()},
+        },
+    )
 
 
 def _not_picklable(value: object, error: Exception) -> SerializationError:

@@ -16,7 +16,8 @@ from registry import (
     SerializationError,
     TypeRegistry,
 )
-from registry.discovery import ArtifactLoadError, BrokenArtifactWarning
+from registry.discovery import BrokenArtifactWarning
+from registry.errors import ArtifactLoadError
 from tests.unit.registries.artifacts import mae, mse
 
 ARTIFACTS = "tests.unit.registries.artifacts"

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from registry import FunctionalRegistry, SchemeRegistry, TypeRegistry
-from registry.discovery import ArtifactLoadError
+from registry.errors import ArtifactLoadError
 from tests.unit.registries import artifacts
 from tests.unit.registries.artifacts import Linear, Model, mse
 

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from registry import RegistryError
-from registry.discovery import ArtifactLoadError, BrokenArtifactWarning
+from registry.discovery import BrokenArtifactWarning
+from registry.errors import ArtifactLoadError
 from tests.unit.registries.artifacts import mae, mse
 
 ARTIFACTS = "tests.unit.registries.artifacts"

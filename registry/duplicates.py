@@ -1,0 +1,88 @@
+"""When a name is taken: which registrations are redefinitions, and what is said of the others."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, NamedTuple
+
+from registry import settings
+from registry.errors import DuplicateKeyError, ValidationError
+from registry.origin import origin_of
+from registry.storage.base import Claim
+
+
+class Own(NamedTuple):
+    """What this process itself stored under a key: only that may be redefined."""
+
+    version: Any
+    module: str | None
+    qualname: str | None
+
+    @classmethod
+    def of(cls, version: Any, artifact: object) -> Own:
+        """What is remembered of ``artifact``, stored as ``version``."""
+        return cls(version, getattr(artifact, "__module__", None), getattr(artifact, "__qualname__", None))
+
+
+def is_redefinition(own: Own | None, artifact: object, claim: Claim) -> bool:
+    """Whether this process itself put there what stands there, under the same module and name.
+
+    A notebook cell run again, or a reloaded module; a conditional replace then makes sure that nobody else
+    came in between.
+    """
+    if own is None or not _is_version(own.version, claim.version):
+        return False
+    offered = Own.of(own.version, artifact)
+    return offered == own and _names_one_thing(own.module, own.qualname)
+
+
+def _is_version(own: Any, current: Any) -> bool:
+    """Versions are etags of a server, or the stored objects themselves."""
+    return own is current or (isinstance(own, str) and own == current)
+
+
+def _names_one_thing(module: str | None, qualname: str | None) -> bool:
+    """Whether a second definition under this name is meant to take the place of the first one.
+
+    ``<lambda>`` and what a function makes share their names with others, except where somebody types them.
+    """
+    if qualname is None:
+        return False
+    return "<" not in qualname or (module == "__main__" and not hasattr(sys.modules[module], "__file__"))
+
+
+def checked_policy(policy: str) -> str:
+    """``policy`` itself, if it is one of `settings.DUPLICATE_POLICIES`.
+
+    Raises:
+        ValidationError: it is not.
+    """
+    if policy not in settings.DUPLICATE_POLICIES:
+        raise ValidationError(
+            f"on_duplicate is {policy!r}",
+            suggestions=list(settings.DUPLICATE_POLICIES),
+            context={"given": policy},
+        )
+    return policy
+
+
+def taken(registry: str, shown: str, key: Any, artifact: object, owner: str) -> DuplicateKeyError:
+    """The error for a name that another artifact has.
+
+    Args:
+        registry: the registry's name.
+        shown: the registry and where it keeps its artifacts.
+        key: the name.
+        artifact: what was offered.
+        owner: where what stands there was defined.
+    """
+    offered = str(origin_of(artifact))
+    changed = "" if offered != owner else ", where its code or a value it uses has changed since"
+    return DuplicateKeyError(
+        f"{shown} already has {key!r}, registered from {owner}; offered now from {offered}{changed}",
+        suggestions=[
+            "pick another name for one of them",
+            f"replace it: {registry}.update_artifact({key!r}, ...) or on_duplicate='replace'",
+        ],
+        context={"key": key, "owner": owner, "offered": offered, "registry": registry},
+    )
