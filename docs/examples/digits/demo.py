@@ -33,20 +33,23 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="folder for the server's database (a new temporary one)")
     parser.add_argument("--kill-server", action="store_true", help="kill and restart it in the middle")
+    parser.add_argument("--quick", action="store_true", help="search half of the grid")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = (options.data or Path(scratch)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        run(ServerProcess(f"sqlite:///{folder}/registry.db"), Console(), kill_server=options.kill_server)
+        server = ServerProcess(f"sqlite:///{folder}/registry.db")
+        run(server, Console(), kill_server=options.kill_server, quick=options.quick)
 
 
-def run(server, console, *, kill_server):
+def run(server, console, *, kill_server, quick):
     """The example from start to end; leaves no process behind."""
     with server:
         os.environ["REGISTRY_SERVER_URL"] = server.url
         sys.path.insert(0, str(HERE))
         console.print(f"server on {server.url}, data in SQLite")
-        subprocess.run([sys.executable, str(HERE / "publish.py")], check=True)
+        publish = [sys.executable, str(HERE / "publish.py"), *(["--quick"] if quick else [])]
+        subprocess.run(publish, check=True)
         search_together(server, console, kill_server=kill_server)
         show_best(console, "The best of the grid")
         server.restart()
@@ -87,12 +90,14 @@ def search_together(server, console, *, kill_server):
                     server.kill()
                     progress.console.print("server killed; starting it again on the same data")
                     server.start()
-                workers[0].join(0.2)
+                time.sleep(0.1)
             progress.update(bar, completed=len(Results))
     finally:
         for worker in workers:
             worker.terminate()
             worker.join()
+    if kill_server:
+        raise SystemExit("the search was over before the server could be killed")
     failed = [worker for worker in workers if worker.exitcode]
     if failed or len(Results) != total:
         raise SystemExit(f"{len(failed)} workers failed; {len(Results)} of {total} points have a result")
