@@ -225,7 +225,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         if not is_shared(cls):
             cls._declared.add_lazy(cls, _hashable(name), parsed)
         elif cls._declared.gives_way(cls, _hashable(name), parsed):
-            from registry.published import publish
+            from registry.discovery.published import publish
 
             publish(cls, cast(str, name), parsed)
 
@@ -255,7 +255,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         Raises:
             ArtifactLoadError: there is no such module, or it cannot be imported.
         """
-        from registry.modules import register_module
+        from registry.discovery.modules import register_module
 
         return register_module(cls, module)
 
@@ -266,7 +266,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         A module that cannot be imported is among the ``failed``, by its name, and so is a name that a second
         module gives to something else; all others are registered.
         """
-        from registry.modules import register_package
+        from registry.discovery.modules import register_package
 
         return register_package(cls, package)
 

@@ -27,7 +27,7 @@ class SchemeRegistry(NamedRegistry[Any], base=True):
     def _published_meta(key: str, artifact: Any) -> dict[str, str]:
         if not callable(artifact):
             return {}
-        from registry.schemes import published
+        from registry.factory.schemes import published
 
         return published(key, artifact)
 
@@ -56,7 +56,7 @@ class SchemeRegistry(NamedRegistry[Any], base=True):
             RegistryError: no such name.
             CoercionError: a JSON value is registered there, which has no parameters.
         """
-        from registry.schemes import model_of
+        from registry.factory.schemes import model_of
 
         artifact = cls.get_artifact(name)
         if not callable(artifact):
@@ -74,7 +74,7 @@ class SchemeRegistry(NamedRegistry[Any], base=True):
         Where the callable of a shared registry cannot be decoded here, or its annotations mean nothing here,
         it is the schema that was published with it.
         """
-        from registry.schemes import json_schema_of
+        from registry.factory.schemes import json_schema_of
 
         try:
             return json_schema_of(name, cls.get_model(name))
@@ -107,7 +107,7 @@ class SchemeRegistry(NamedRegistry[Any], base=True):
             ConformanceError: a field is missing, unknown or of the wrong type; ``context["errors"]`` has each
                 with its path.
         """
-        from registry.schemes import validated
+        from registry.factory.schemes import validated
 
         return validated(name, cls.get_model(name), {**(config or {}), **fields})
 
@@ -120,7 +120,7 @@ class SchemeRegistry(NamedRegistry[Any], base=True):
         Raises:
             ConformanceError: as `build_config`. Nothing was called.
         """
-        from registry.schemes import call_with
+        from registry.factory.schemes import call_with
 
         given = config if isinstance(config, Mapping) or config is None else dict(config)
         return call_with(cls.get_artifact(name), cls.build_config(name, given, **fields))

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from registry import SerializationError, ValidationError
-from registry.configs import read_config
+from registry.factory.files import read_config
 from tests.unit.factory.conftest import Parts
 from tests.unit.factory.objects import Point
 

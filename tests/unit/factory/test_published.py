@@ -12,7 +12,7 @@ import pytest
 
 from registry import RemoteStorageProxy, SchemeRegistry, SerializationError, UntrustedError
 from registry.envelope.form import MAX_META_VALUE_LENGTH
-from registry.schemes import published
+from registry.factory.schemes import published
 from tests.server.processes import LiveServer
 
 numbers = itertools.count()

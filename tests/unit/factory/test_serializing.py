@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from registry import SchemeRegistry, SerializationError
-from registry.recipes import _recipes
+from registry.factory.recipes import _recipes
 from tests.unit.factory.conftest import Functions, Optimizers, Parts
 from tests.unit.factory.objects import Holder, Optimizer, Pair, Point, Run, Settings, Span
 

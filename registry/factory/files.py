@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import Any, NoReturn
 
 from registry.errors import MalformedEnvelopeError, SerializationError, ValidationError
-from registry.problems import Path, shown
+from registry.factory.problems import Path, shown
 
 Locate = Callable[[Path], "int | None"]
 """From the path of a part to its line, where that is known."""

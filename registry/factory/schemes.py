@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 from registry.annotations import checkable
 from registry.errors import ConformanceError, SerializationError, ValidationError
-from registry.problems import Problem, Source, does_not_fit, problems_of, unknown_fields
+from registry.factory.problems import Problem, Source, does_not_fit, problems_of, unknown_fields
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

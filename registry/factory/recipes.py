@@ -11,9 +11,9 @@ from weakref import ref
 
 from registry.envelope.json_codec import encode_exactly
 from registry.errors import SerializationError
+from registry.factory.problems import RESERVED, Path, alternatives, shown
+from registry.factory.schemes import scheme_of
 from registry.prefixes import Names
-from registry.problems import RESERVED, Path, alternatives, shown
-from registry.schemes import scheme_of
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

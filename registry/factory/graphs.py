@@ -9,10 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from registry.errors import CoercionError, ConformanceError, RegistryError, ValidationError
+from registry.factory.problems import Path, Problem, Source, does_not_fit, problems_of, shown, unknown_fields
+from registry.factory.recipes import Recipe, copy_of, remember
+from registry.factory.schemes import call_with, loosened, scheme_of
 from registry.prefixes import Names
-from registry.problems import Path, Problem, Source, does_not_fit, problems_of, shown, unknown_fields
-from registry.recipes import Recipe, copy_of, remember
-from registry.schemes import call_with, loosened, scheme_of
 from registry.suggest import near_names
 
 if TYPE_CHECKING:

@@ -47,7 +47,7 @@ class Factory:
             ConformanceError: the config does not fit: ``context["errors"]`` has all problems, each with its
                 path; or a callable raised: its exception is the ``__cause__``, its text in the message.
         """
-        from registry.graphs import build
+        from registry.factory.graphs import build
 
         return build(cls, name, config, fields, registries or {})  # type: ignore[arg-type]
 
@@ -69,8 +69,8 @@ class Factory:
             SerializationError: the file is not what its suffix says, or has a key twice.
             OSError: it cannot be read.
         """
-        from registry.configs import read_config
-        from registry.graphs import build
+        from registry.factory.files import read_config
+        from registry.factory.graphs import build
 
         return build(cls, name, read_config(path), fields, registries or {})  # type: ignore[arg-type]
 
@@ -86,6 +86,6 @@ class Factory:
         Raises:
             SerializationError: nobody here knows how it, or something in it, is built from a config.
         """
-        from registry.recipes import config_of
+        from registry.factory.recipes import config_of
 
         return config_of(cls, built, registries or {})  # type: ignore[arg-type]

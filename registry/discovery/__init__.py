@@ -31,7 +31,7 @@ from registry.suggest import near_names
 
 if TYPE_CHECKING:
     from registry.base import Registry
-    from registry.plugins import Plugin
+    from registry.discovery.plugins import Plugin
 
 MISSING: Any = object()
 """What `Declared.find` gives where there is nothing, and what it takes where there is no default."""
@@ -120,7 +120,7 @@ class Declared:
         if self._plugins is None:
             if self.group is None:
                 return {}
-            from registry.plugins import plugins_of
+            from registry.discovery.plugins import plugins_of
 
             self._plugins = dict(plugins_of(self.group))
         return self._plugins

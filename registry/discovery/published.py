@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from registry import settings
-from registry.base import _Own
 from registry.discovery import Target
+from registry.duplicates import Own
 from registry.envelope import reference as references
 from registry.envelope.form import Envelope
 from registry.envelope.reference import Reference
@@ -37,7 +37,7 @@ def publish(cls: type[Registry[Any]], key: str, target: Target) -> None:
             raise _taken(cls, key, target, claim)
         claim = Claim(True, storage._set(key, envelope).etag)
     if claim.won:
-        cls._own[key] = _Own(claim.version, target.module, target.attribute)
+        cls._own[key] = Own(claim.version, target.module, target.attribute)
 
 
 def _envelope(storage: RemoteStorageProxy[Any], key: str, target: Target, kind: str) -> Envelope:
