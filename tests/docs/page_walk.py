@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import chdir, contextmanager, redirect_stdout, suppress
 from itertools import count
 from pathlib import Path
 from types import FrameType
@@ -140,7 +140,7 @@ class PageWalk:
         printed: list[tuple[int, str]] = []
         self.names["print"] = _printer(printed)
         linecache.checkcache(str(block.page))
-        with suppress(EndOfLoop), bounded_loops():
+        with suppress(EndOfLoop), bounded_loops(), chdir(self.folder):
             exec(code, self.names)
         self.output = "".join(text for _, text in printed)
         for claim in claims_of(block):

@@ -85,7 +85,7 @@ def tree_of_exceptions() -> Iterator[tuple[str, tuple[str, str]]]:
     """Each exception with its base in the tree and the builtin that it also is."""
     for name in registry.__all__:
         kind = getattr(registry, name)
-        if isinstance(kind, type) and issubclass(kind, Exception):
+        if isinstance(kind, type) and issubclass(kind, registry.ValidationError):
             own, *others = kind.__bases__
             yield name, (own.__name__, others[0].__name__ if others else "")
 
