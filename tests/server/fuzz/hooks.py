@@ -56,6 +56,9 @@ def _mend_query(case: Any) -> None:
 
 def _mend_conditions(case: Any) -> None:
     headers = case.headers or {}
+    # An ETag out of nowhere makes any write a 412, and one in four of them is enough.
+    if "If-Match" in headers and len(headers["If-Match"]) % 4:
+        del headers["If-Match"]
     if "If-Match" in headers:
         headers.pop("If-None-Match", None)
         headers["If-Match"] = _etag(headers["If-Match"])
