@@ -36,6 +36,7 @@ class RegistryMeta(type):
     """Makes a registry class behave like the mapping it is; always truthy, also when empty."""
 
     _repository: Storage[Any, Any] | None
+    _identity_by_name = property(lambda cls: getattr(cls._repository, "namespace", cls._repository))
 
     def __getitem__(cls, key: Any) -> Any:
         if cls._repository is None:  # a base class: FunctionalRegistry[[int], float]

@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import cache, lru_cache
 from io import BytesIO, IOBase
 from types import CellType, FunctionType
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVarTuple
 
 from registry.envelope.reference import Reference, own_name, reference_to
 from registry.errors import PythonVersionMismatchError, SerializationError
@@ -109,7 +109,7 @@ def _cloudpickle() -> Any:
 def _pickler_class() -> Any:
     import pickle
 
-    from registry.envelope.unbound import bindings, lookups, missing_in
+    from registry.envelope.unbound import MAIN, bindings, lookups, missing_in
 
     base = _cloudpickle().Pickler
 
@@ -128,12 +128,16 @@ def _pickler_class() -> Any:
                 raise pickle.PicklingError(f"cannot pickle {type(obj).__name__!r} object without changing it")
             if isinstance(obj, _CACHED) and reference_to(obj) is None:
                 return _reduce_cached(obj)
+            if isinstance(obj, ParamSpec | TypeVarTuple) and obj.__module__ in MAIN:
+                return type(obj), (obj.__name__,)  # by itself it would go as its name in ``__main__``
             reduced = super().reducer_override(obj)
             if isinstance(obj, FunctionType) and reduced is not NotImplemented:
                 _, slots = reduced[2]  # attributes, and what cloudpickle will set in the new function
                 self._functions.append(obj)
                 self._bring_globals(obj, slots["__globals__"])
                 slots["__closure__"] = self._with_own_cell(obj)
+            if hasattr(type(obj), "_identity_by_name") and reduced is not NotImplemented:
+                return _as_registry(obj, reduced, self._root)
             return reduced
 
         def _bring_globals(self, function: FunctionType, brought: dict[str, Any]) -> None:
@@ -183,6 +187,33 @@ def _dumps(value: object) -> tuple[bytes, dict[str, tuple[str, int | None]]]:
     return buffer.getvalue(), pickler.missing()
 
 
+def _as_registry(registry: Any, reduced: tuple[Any, ...], root: object) -> tuple[Any, ...]:
+    """Have a registry class arrive as another handle of the same namespace.
+
+    One that is not shared would arrive as a copy of what it holds, and its changes would be seen by nobody.
+
+    Raises:
+        SerializationError: the registry is of this process.
+    """
+    place = registry._identity_by_name  # a namespace; a storage of this process; None for a base
+    if place is not None and not isinstance(place, str):
+        raise _not_shared(registry, root)
+    make, arguments, state, *_, set_state = reduced
+    # What this process registered is not what the other did; stand-ins of `overriding` are this process's.
+    for name in ("_own", "_view"):
+        state[0].pop(name, None)
+    # A base is made by a class statement without ``base=True`` there, and is given a storage.
+    state[0].setdefault("_repository", None)
+    return make, arguments, (set_state, state), None, None, set_registry_state
+
+
+def set_registry_state(registry: Any, prepared: tuple[Any, Any]) -> None:
+    """Called by pickles: finish a registry class, unless it is here already, decoded before or at home."""
+    if not isinstance(registry._identity_by_name, str):
+        set_state, state = prepared
+        set_state(registry, state)
+
+
 _CACHED: Final[Any] = type(lru_cache(len))
 
 
@@ -225,6 +256,18 @@ def _not_bound_yet(value: object, missing: dict[str, tuple[str, int | None]]) ->
             "type": type(value).__qualname__,
             "missing": {missed: line for missed, (_, line) in missing.items()},
         },
+    )
+
+
+def _not_shared(registry: Any, root: object) -> SerializationError:
+    name = getattr(root, "__qualname__", None) or type(root).__qualname__
+    return SerializationError(
+        f"{name} cannot be sent by value because of {registry.__qualname__}: a registry of this process only",
+        suggestions=[
+            f"share it: class {registry.__name__}(..., logic_namespace='research.names')",
+            f"define {registry.__name__} in a module that the other processes can import",
+        ],
+        context={"type": type(root).__qualname__, "part": registry.__qualname__},
     )
 
 

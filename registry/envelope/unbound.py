@@ -13,7 +13,7 @@ from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
 _LOADS = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
-_MAIN = ("__main__", "__mp_main__")
+MAIN = ("__main__", "__mp_main__")
 
 
 class Lookup(NamedTuple):
@@ -80,7 +80,7 @@ def missing_in(function: FunctionType) -> dict[str, int | None]:
 def _may_bind_more(namespace: dict[str, Any]) -> bool:
     name = namespace.get("__name__")
     module = sys.modules.get(name) if isinstance(name, str) else None
-    if name in _MAIN or getattr(module, "__dict__", None) is not namespace:
+    if name in MAIN or getattr(module, "__dict__", None) is not namespace:
         return True
     return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
 

@@ -33,6 +33,7 @@ def identity_of(artifact: object) -> str | None:
     other modules, and modules, count by name; values count exactly (``1``, ``1.0``, ``True`` differ).
     A class counts over its bases, members and annotations; `functools.partial`, caches and methods bound
     to a class over what is inside them; a JSON value over its content; other instances have no identity.
+    A registry counts by name and namespace, whatever it holds.
 
     Code counts as the syntax tree of its source (comments and layout do not matter), if the source still
     is what the running code was compiled from, else as bytecode. With source the digest is the same in

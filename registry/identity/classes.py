@@ -43,8 +43,8 @@ _NOT_MEMBERS = frozenset(
 
 
 def write_class(writer: Writer, cls: Any) -> Any:
-    if getattr(type(cls), "_identity_by_name", False):
-        return ["named", module_of(cls), cls.__qualname__]
+    if hasattr(type(cls), "_identity_by_name"):
+        return _write_by_name(cls)
     made = made_by_machinery(writer, cls)
     members = [(name, value) for name, value in vars(cls).items() if name not in made.names | _NOT_MEMBERS]
     # Decorators add dunders, in an order that differs between versions; the rest is in the order written.
@@ -60,6 +60,16 @@ def write_class(writer: Writer, cls: Any) -> Any:
         write_annotations(writer, cls, getattr(sys.modules.get(cls.__module__), "__dict__", {})),
         None if made.docstring else write_words(cls.__doc__),
     ]
+
+
+def _write_by_name(cls: Any) -> Any:
+    """A class that is a place: what it holds today is not what it is.
+
+    Its metaclass says so with a property ``_identity_by_name``. Where the place is known elsewhere too, the
+    property is its name there, a text: another namespace is another registry.
+    """
+    place = cls._identity_by_name
+    return ["named", module_of(cls), cls.__qualname__, place if isinstance(place, str) else None]
 
 
 def _write_member(writer: Writer, value: Any, package: str) -> Any:

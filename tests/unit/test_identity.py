@@ -695,6 +695,14 @@ import pydantic
 class it(pydantic.BaseModel):
  model_config = {'frozen': True}
  a: int
+### namespace of a registry
+from registry import FunctionalRegistry
+class R(FunctionalRegistry, logic_namespace='a.b'): pass
+def it(x): return R['f'](x)
+---
+from registry import FunctionalRegistry
+class R(FunctionalRegistry, logic_namespace='a.c'): pass
+def it(x): return R['f'](x)
 ### what stands below a decorator
 def keep(f):
  from registry.identity import identity_of
@@ -803,6 +811,16 @@ def g(): return A, 1
 def f(): return A
 S = {f, g, h}
 def it(x): return x in S
+### content of a registry
+from registry import FunctionalRegistry
+class R(FunctionalRegistry): pass
+def it(x): return R['f'](x)
+---
+from registry import FunctionalRegistry
+class R(FunctionalRegistry): pass
+@R.register_artifact
+def f(x): return x
+def it(x): return R['f'](x)
 ### spelling of a constant
 def it(): return 'a', 255
 ---
@@ -1088,6 +1106,12 @@ K = [collections.OrderedDict(a=1), collections.defaultdict(list), collections.de
 def it(): return K
 """)
 INSTALLED_HERE = sources(r"""
+### registries
+from registry import FunctionalRegistry, TypeRegistry
+class Base(FunctionalRegistry[[int], int], base=True): pass
+class Losses(Base, strict=True, logic_namespace='research.losses', server='http://localhost:9'): pass
+class Models(TypeRegistry, storage={}): pass
+def it(x: Losses) -> 'Models': return Losses['mse'](x), Models['m'], Base
 ### attrs
 import attrs
 @attrs.define(order=True)
