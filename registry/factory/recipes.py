@@ -38,6 +38,10 @@ class Recipe(NamedTuple):
     fields: Mapping[str, Any]
 
 
+_DATA = (set, frozenset)
+"""Data that has weak references, unlike lists and dicts."""
+
+
 class _Argument(NamedTuple):
     """An object that somebody put into a config as it is."""
 
@@ -80,6 +84,9 @@ def copy_of(value: Any) -> Any:
     recipe = recipe_of(value)
     if recipe is not None:
         return recipe
+    if type(value) in _DATA:  # a scheme makes its own of it, and nobody keeps the one that was given
+        kept = value.copy()
+        return _Argument(lambda: kept)
     try:
         return _Argument(ref(value))
     except TypeError:
