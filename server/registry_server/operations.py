@@ -117,7 +117,9 @@ class CompiledOperation:
         self.requests = 0
         self._handler: Handler = operation.function
         components: Mapping[str, Any] = operation.components  # type: ignore[attr-defined]  # OpenAPI 3 has them
-        parameters = [Parameter(definition, components) for definition in operation.parameters]
+        # Connexion appends the path's parameters to the spec's own list with each middleware that reads it.
+        definitions = {(found["in"], found["name"]): found for found in operation.parameters}
+        parameters = [Parameter(definition, components) for definition in definitions.values()]
         segments = operation.path.split("/")
         self._path = [(segments.index("{" + p.name + "}"), p) for p in parameters if p.where == "path"]
         self._query = {p.name: p for p in parameters if p.where == "query"}
