@@ -2,7 +2,7 @@
 # Options for the command behind a target go into ARGS: make serve ARGS="--port 9000"
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test coverage browser check regenerate bench lock clean
+.PHONY: help serve demo test nightly coverage browser check regenerate bench lock clean
 
 ARGS ?=
 PYTHON_IN_VENV := .venv/bin/python
