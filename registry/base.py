@@ -98,7 +98,6 @@ class Registry(Generic[A], metaclass=RegistryMeta):
     _strict: ClassVar[bool] = False
     _abstract: ClassVar[bool] = False
     _on_duplicate: ClassVar[str | None] = None
-    _is_base: ClassVar[bool] = True
 
     def __init_subclass__(
         cls,
@@ -159,7 +158,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             elif is_redefinition(cls._own.get(key), artifact, claim):
                 claim = cls._storage().replace(key, artifact, claim.version)
             if not (claim.won or claim.same):
-                raise taken(cls.__name__, cls._shown(), key, artifact, claim.owner)
+                raise taken(cls.__name__, cls._shown(), key, str(origin_of(artifact)), claim.owner)
         if claim.won:
             cls._own[key] = Own.of(claim.version, artifact)
 

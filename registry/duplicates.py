@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from registry import settings
 from registry.errors import DuplicateKeyError, ValidationError
-from registry.origin import origin_of
 from registry.storage.base import Claim
 
 
@@ -66,17 +65,16 @@ def checked_policy(policy: str) -> str:
     return policy
 
 
-def taken(registry: str, shown: str, key: Any, artifact: object, owner: str) -> DuplicateKeyError:
+def taken(registry: str, shown: str, key: Any, offered: str, owner: str) -> DuplicateKeyError:
     """The error for a name that another artifact has.
 
     Args:
         registry: the registry's name.
         shown: the registry and where it keeps its artifacts.
         key: the name.
-        artifact: what was offered.
+        offered: where what was offered is defined.
         owner: where what stands there was defined.
     """
-    offered = str(origin_of(artifact))
     changed = "" if offered != owner else ", where its code or a value it uses has changed since"
     return DuplicateKeyError(
         f"{shown} already has {key!r}, registered from {owner}; offered now from {offered}{changed}",

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from registry import settings
 from registry.discovery import Target
-from registry.duplicates import Own
+from registry.duplicates import Own, taken
 from registry.envelope import reference as references
 from registry.envelope.form import Envelope
 from registry.envelope.reference import Reference
 from registry.envelope.trust import Trust
-from registry.errors import CoercionError, DuplicateKeyError, SerializationError
+from registry.errors import CoercionError, SerializationError
 from registry.storage.base import Claim
 from registry.type import TypeRegistry
 
@@ -34,7 +34,7 @@ def publish(cls: type[Registry[Any]], key: str, target: Target) -> None:
         if policy == "keep":
             return
         if policy != "replace":
-            raise _taken(cls, key, target, claim)
+            raise taken(cls.__name__, cls._shown(), key, str(target), claim.owner)
         claim = Claim(True, storage._set(key, envelope).etag)
     if claim.won:
         cls._own[key] = Own(claim.version, target.module, target.attribute)
@@ -57,12 +57,3 @@ def _envelope(storage: RemoteStorageProxy[Any], key: str, target: Target, kind: 
         )
     meta = {"origin": ".".join(target), "codec": "reference", "kind": kind, **reference._asdict()}
     return codec._signed(references.write(reference), meta, storage.namespace, check_key(key))
-
-
-def _taken(cls: type[Registry[Any]], key: str, target: Target, claim: Claim) -> DuplicateKeyError:
-    return DuplicateKeyError(
-        f"{cls._shown()} already has {key!r}, registered from {claim.owner}; "
-        f"offered now lazily from {target}",
-        suggestions=["pick another name for one of them", "replace it: on_duplicate='replace'"],
-        context={"key": key, "owner": claim.owner, "offered": str(target), "registry": cls.__name__},
-    )

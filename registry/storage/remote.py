@@ -45,7 +45,6 @@ from registry_client.models import Envelope as WireEnvelope
 from registry_client.types import UNSET
 
 V = TypeVar("V")
-T = TypeVar("T")
 _MISSING: Any = object()
 _GONE: Any = object()
 

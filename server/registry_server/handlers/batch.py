@@ -6,7 +6,7 @@ from typing import Any
 
 from registry.errors import ValidationError
 from registry_server.envelopes import key_of, stored_of
-from registry_server.handlers.entries import current_of
+from registry_server.handlers.entries import current_of, version_of
 from registry_server.limits import Limits
 from registry_server.operations import Answer
 from registry_server.problems import Problem, problem_of
@@ -77,13 +77,7 @@ def _outcome(outcome: Written | Refused, epoch: str) -> dict[str, Any]:
     if isinstance(outcome, Refused):
         current = {} if outcome.current is None else {"current": current_of(outcome.current, epoch)}
         return {"outcome": "refused", **current}
-    entry = outcome.entry
-    return {
-        "outcome": outcome.outcome,
-        "revision": entry.revision,
-        "etag": f"{epoch}.{entry.revision}",
-        "digest": entry.digest,
-    }
+    return {"outcome": outcome.outcome, **version_of(outcome.entry, epoch)}
 
 
 def _all_refused(namespace: str, writes: list[Put], written: BatchWritten, epoch: str) -> Problem:

@@ -158,12 +158,16 @@ def _item(entry: Entry, epoch: str) -> dict[str, Any]:
 
 def current_of(entry: Entry, epoch: str) -> dict[str, Any]:
     """What the loser of a condition is told of the entry as it is: all but its value."""
-    current: dict[str, Any] = {
+    return {**version_of(entry, epoch), **annotations_of(entry.envelope)}
+
+
+def version_of(entry: Entry, epoch: str) -> dict[str, Any]:
+    """Which version of itself an entry is: revision, ETag and digest."""
+    return {
         "revision": entry.revision,
         "etag": f"{epoch}.{entry.revision}",
         "digest": entry.digest,
     }
-    return {**current, **annotations_of(entry.envelope)}
 
 
 def condition_failed(namespace: str, key: str, failure: ConditionFailedError, epoch: str) -> Problem:
