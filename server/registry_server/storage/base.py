@@ -206,6 +206,10 @@ class StorageError(Exception):
     """The storage cannot do it; nothing was written. The text is for the operator and the client."""
 
 
+class OutcomeUnknownError(StorageError):
+    """The connection to the storage broke while a write was under way: it may be stored, or not."""
+
+
 class StorageUnavailableError(StorageError):
     """The storage cannot be reached, or has more work queued than it takes; try again later."""
 
@@ -226,7 +230,7 @@ class StorageBackend(ABC):
     checked by the caller: namespaces, keys and envelopes are well-formed and within limits.
 
     Any method raises `StorageUnavailableError` while the storage cannot be reached and, where it writes,
-    `StorageFullError` when there is no room.
+    `StorageFullError` when there is no room, and `OutcomeUnknownError` if it cannot tell whether it wrote.
     """
 
     durable: bool
