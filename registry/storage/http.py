@@ -124,6 +124,8 @@ class _Call:
                 self._give_up_or_wait(_unchained(error), attempt, repeatable)
                 continue
             if response.status_code == 503 and repeatable and attempt < _ATTEMPTS and self._left() > 0.1:
+                # Its storage went away while it wrote: the next answer may be about what this one did.
+                self._lost_an_answer |= b'"outcome_unknown"' in response.content
                 self._pause(attempt)
                 continue
             return self._recognised(response)

@@ -36,6 +36,7 @@ _BY_CODE: Final[Mapping[str, type[ValidationError]]] = {
         errors.EnvelopeTooLargeError,
         errors.PreconditionFailedError,
         errors.LimitExceededError,
+        errors.OutcomeUnknownError,
         errors.ServerFaultError,
     )
 }

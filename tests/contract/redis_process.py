@@ -56,7 +56,7 @@ class RedisProcess:
                 try:
                     client.ping()
                     return self
-                except redis.ResponseError:  # who asks first must say who he is: it runs
+                except (redis.ResponseError, redis.AuthenticationError):  # it asks who we are: it runs
                     return self
                 except redis.ConnectionError:
                     assert self._process.poll() is None, (self._folder / "valkey.log").read_text()
@@ -68,6 +68,12 @@ class RedisProcess:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    @property
+    def pid(self) -> int:
+        """Of the running process."""
+        assert self._process is not None
+        return self._process.pid
 
     def client(self, database: int = 0, **options: Any) -> redis.Redis:
         """A client of redis-py, to look behind the backend's back."""

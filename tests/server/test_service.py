@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 import pytest
 
-from registry_server.storage.base import StorageFullError, StorageUnavailableError
+from registry_server.storage.base import OutcomeUnknownError, StorageFullError, StorageUnavailableError
 from tests.server.wire import PROBLEM, operations, problem, put, setting
 
 
@@ -163,6 +163,20 @@ async def test_a_busy_storage_says_so(client, backend, monkeypatch):
     answer = await client.post("/registry/a/set", json=setting("k"))
 
     assert "try again later" in problem(answer, 503, "storage_unavailable")["detail"]
+
+
+async def test_a_write_whose_outcome_is_unknown_is_told_from_one_that_failed(client, backend, monkeypatch):
+    async def broken(*_arguments, **_options):
+        raise OutcomeUnknownError("the connection broke while the write was under way")
+
+    for write in ("put", "put_many", "delete", "clear"):
+        monkeypatch.setattr(backend, write, broken)
+
+    answers = await request_everything(client)
+
+    for name in ("set_entry", "batch_set", "delete_entry", "clear_namespace"):
+        assert problem(answers[name], 503, "outcome_unknown")["suggestions"]
+        assert "retry-after" not in answers[name].headers
 
 
 async def test_a_defect_is_500_that_says_nothing_and_logs_everything(client, backend, monkeypatch, caplog):

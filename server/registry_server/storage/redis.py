@@ -57,6 +57,7 @@ from registry_server.storage.redis_replies import (
 )
 from registry_server.storage.redis_scripts import Keys, Script, scripts
 from registry_server.storage.redis_url import RedisOptions
+from registry_server.storage.redis_wire import Argument
 from registry_server.storage.times import Stamper
 
 _UNBOUNDED: Final = 1 << 62
@@ -147,7 +148,7 @@ class RedisBackend(StorageBackend):
         return done
 
     async def put_many(self, namespace: str, writes: Sequence[Put], *, atomic: bool = False) -> BatchWritten:
-        arguments: list[bytes | str | int] = [int(atomic)]
+        arguments: list[Argument] = [int(atomic)]
         weight = 0
         for key, (envelope, digest), expect in writes:
             arguments += (key, envelope, digest, expect)
@@ -168,7 +169,7 @@ class RedisBackend(StorageBackend):
     async def delete_many(
         self, namespace: str, drops: Sequence[Drop], *, atomic: bool = False
     ) -> BatchRemoved:
-        arguments: list[bytes | str | int] = [int(atomic)]
+        arguments: list[Argument] = [int(atomic)]
         for drop in drops:
             arguments += drop
         return removed_of(await self._write(self._scripts.delete, namespace, arguments), drops)
@@ -228,7 +229,7 @@ class RedisBackend(StorageBackend):
     # Calling scripts
 
     async def _write(
-        self, script: Script, namespace: str, arguments: Sequence[bytes | str | int], weight: int = 0
+        self, script: Script, namespace: str, arguments: Sequence[Argument], weight: int = 0
     ) -> Reply:
         """The answer of a script that may move the namespace; it has the head and the move in its middle."""
         epoch = self.epoch
@@ -240,13 +241,11 @@ class RedisBackend(StorageBackend):
             self._heads.moved(move, namespace, head)
         return reply
 
-    def _read(self, script: Script, namespace: str, *arguments: bytes | str | int) -> asyncio.Future[Any]:
+    def _read(self, script: Script, namespace: str, *arguments: Argument) -> asyncio.Future[Any]:
         _, lanes, _ = self._lanes_or_refuse()
         return lanes.submit(script, self._keys.of(namespace), (self.epoch, *arguments))
 
-    def _list(
-        self, script: Script, namespace: str | None, *arguments: bytes | str | int
-    ) -> asyncio.Future[Any]:
+    def _list(self, script: Script, namespace: str | None, *arguments: Argument) -> asyncio.Future[Any]:
         """The answer of a script that may be long; without a namespace, of one about the whole store."""
         _, _, lanes = self._lanes_or_refuse()
         keys = self._keys.store if namespace is None else self._keys.of(namespace)

@@ -33,9 +33,9 @@ _NEXT_STEPS: Final = (
 )
 
 
-def told_another_epoch(error: exceptions.ResponseError) -> bool:
-    """Whether ``error`` is our own script's, about the epoch."""
-    return str(error).startswith(EPOCH)
+def told_another_epoch(reply: object) -> bool:
+    """Whether ``reply`` is our own script's error about the epoch."""
+    return isinstance(reply, exceptions.ResponseError) and str(reply).startswith(EPOCH)
 
 
 def translate(error: BaseException, location: str) -> StorageError:
@@ -47,7 +47,7 @@ def translate(error: BaseException, location: str) -> StorageError:
             f"the Redis at {location} has no room left; raise its maxmemory or free disk, "
             "nothing need be restarted"
         )
-    if isinstance(error, exceptions.ResponseError) and told_another_epoch(error):
+    if told_another_epoch(error):
         return StorageUnavailableError(
             f"the Redis at {location} began another history meanwhile; nothing was done, ask again"
         )

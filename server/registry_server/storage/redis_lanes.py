@@ -12,15 +12,17 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from redis import exceptions
 
 from registry_server.storage.base import OutcomeUnknownError, StorageError, StorageUnavailableError
 from registry_server.storage.redis_errors import told_another_epoch, translate
-from registry_server.storage.redis_link import Arguments, Dialer, Link
+from registry_server.storage.redis_link import Dialer, Link
 from registry_server.storage.redis_scripts import Script
 from registry_server.storage.redis_url import RedisOptions
+from registry_server.storage.redis_wire import Argument, Packed, command, pack
 
 _MAX_QUEUED: Final = 8_192
 _MAX_QUEUED_BYTES: Final = 256 * 1024 * 1024
@@ -33,7 +35,7 @@ class Call:
 
     __slots__ = ("attempts", "command", "future", "weight")
 
-    def __init__(self, command: Arguments, weight: int, future: asyncio.Future[Any]) -> None:
+    def __init__(self, command: bytes, weight: int, future: asyncio.Future[Any]) -> None:
         self.command = command
         self.weight = weight
         self.future = future
@@ -77,7 +79,7 @@ class Lanes:
         self._tasks = [self._loop.create_task(self._run()) for _ in range(count)]
 
     def submit(
-        self, script: Script, keys: Sequence[bytes], arguments: Arguments, weight: int = 0
+        self, script: Script, keys: Packed, arguments: Sequence[Argument], weight: int = 0
     ) -> asyncio.Future[Any]:
         """Run ``script``; the future is its answer. ``weight`` is about how many bytes the call brings.
 
@@ -89,8 +91,7 @@ class Lanes:
             raise StorageUnavailableError("the storage is not open")
         if len(self._queue) >= _MAX_QUEUED or self._queued_bytes >= _MAX_QUEUED_BYTES:
             raise StorageUnavailableError(f"{len(self._queue)} calls are waiting for Redis; try again later")
-        command = ("EVALSHA", script.digest, len(keys), *keys, *arguments)
-        call = Call(command, weight, self._loop.create_future())
+        call = Call(command(script.call, keys, pack(arguments)), weight, self._loop.create_future())
         self._enqueue(call)
         return call.future
 
@@ -138,49 +139,52 @@ class Lanes:
         if link is not None and not await link.is_alive():
             await link.close()
             link = None
-        if link is None:
-            try:
-                link = await self._dialer.dial()
-            except StorageError as error:
-                for call in calls:
-                    call.refuse(type(error)(*error.args))
-                return None
-        return link if await self._exchange(link, calls) else None
+        try:
+            link = link or await self._dialer.dial()
+        except StorageError as error:
+            for call in calls:
+                call.refuse(type(error)(*error.args))
+            return None
+        return await self._exchange(link, calls)
 
-    async def _exchange(self, link: Link, calls: list[Call]) -> bool:
+    async def _exchange(self, link: Link, calls: list[Call]) -> Link | None:
         commands = [call.command for call in calls]
         if self._replicas:
-            commands.append(("WAIT", self._replicas, self._wait_milliseconds))
+            commands.append(command(pack(("WAIT", self._replicas, self._wait_milliseconds))))
         replies: list[Any] = []
-        broken: BaseException | None = None
+        broken: Exception | None = None
         try:
             await link.exchange(commands, replies)
         except Exception as error:  # whatever it is, those who wait are told
-            await link.close()
             broken = error
+        kept = await self._keep(link, broken, replies)
         if self._replicas:
             self._hold_back(calls, replies)
-        fresh = True
         for call, reply in zip(calls, replies, strict=False):
-            fresh &= self._hand_out(call, reply)
+            self._hand_out(call, reply)
         if broken is not None:
             self._lost(calls[len(replies) :], broken)
-            return False
-        if not fresh:
-            await link.close()
-        return fresh
+        return kept
 
-    def _hand_out(self, call: Call, reply: Any) -> bool:
-        """Answer ``call``; returns whether the link knows the scripts and the epoch."""
+    async def _keep(self, link: Link, broken: Exception | None, replies: list[Any]) -> Link | None:
+        """The link, or a new one if it has to be greeted anew, or none if it can only be closed."""
+        if broken is None and not any(map(_outdates, replies)):
+            return link
+        await link.close()
+        if any(map(told_another_epoch, replies)):
+            # Before the callers hear of it: who then asks again is to ask for the new epoch.
+            with suppress(StorageError):
+                return await self._dialer.dial()
+        return None
+
+    def _hand_out(self, call: Call, reply: Any) -> None:
         if not isinstance(reply, exceptions.ResponseError):
             call.answer(reply)
-            return True
-        if isinstance(reply, exceptions.NoScriptError) and call.attempts < _READ_ATTEMPTS:
+        elif isinstance(reply, exceptions.NoScriptError) and call.attempts < _READ_ATTEMPTS:
             call.attempts += 1  # it did not run, so a write may be sent again too
             self._enqueue(call)
-            return False
-        call.refuse(translate(reply, self._location))
-        return not told_another_epoch(reply)
+        else:
+            call.refuse(translate(reply, self._location))
 
     def _lost(self, calls: list[Call], error: BaseException) -> None:
         """The connection broke before ``calls`` were answered: had they been done?"""
@@ -216,6 +220,15 @@ class Lanes:
         for call, reply in zip(calls, replies, strict=False):
             if not isinstance(reply, Exception):
                 call.refuse(OutcomeUnknownError(text))
+
+
+def _outdates(reply: Any) -> bool:
+    """Whether ``reply`` says that its connection is of no use until it is greeted anew.
+
+    Redis has forgotten the scripts, has another history, or is a replica now.
+    """
+    kinds = (exceptions.NoScriptError, exceptions.ReadOnlyError)
+    return isinstance(reply, kinds) or told_another_epoch(reply)
 
 
 def _wake(waiter: asyncio.Future[None]) -> None:

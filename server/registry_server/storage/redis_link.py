@@ -15,6 +15,7 @@ from registry_server.storage.redis_checks import WANTED, check_durability, check
 from registry_server.storage.redis_errors import BROKEN, translate
 from registry_server.storage.redis_scripts import Keys, scripts
 from registry_server.storage.redis_url import RedisOptions
+from registry_server.storage.redis_wire import Argument, command, pack
 
 FORMAT: Final = 1
 """How a store's keys are laid out; a server refuses a store of a later format."""
@@ -24,9 +25,6 @@ QUIET_SECONDS: Final = 0.25
 """After a failure to connect, so long nobody else tries: callers are refused at once."""
 IDLE_SECONDS: Final = 1.0
 """A connection unused for longer is tried before a write is trusted to it."""
-
-Arguments = Sequence[bytes | str | int]
-"""A command and its arguments."""
 
 
 class Welcome(NamedTuple):
@@ -45,14 +43,14 @@ class Link:
         self._clock = asyncio.get_running_loop().time
         self._used = self._clock()
 
-    async def exchange(self, commands: Sequence[Arguments], replies: list[Any]) -> None:
+    async def exchange(self, commands: Sequence[bytes], replies: list[Any]) -> None:
         """Send all of ``commands`` at once and append what is answered to ``replies``, errors as values.
 
         Raises one of `BROKEN` where not all were answered; the connection is of no use then.
         """
         connection = self._connection
         async with asyncio.timeout(self._seconds) as deadline:
-            await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+            await connection.send_packed_command(b"".join(commands), check_health=False)
             for _ in commands:
                 try:
                     replies.append(await connection.read_response())
@@ -61,10 +59,14 @@ class Link:
                 self._used = self._clock()
                 deadline.reschedule(self._used + self._seconds)  # so long for each
 
-    async def ask(self, *command: bytes | str | int) -> Any:
+    async def ask(self, *arguments: Argument) -> Any:
         """The answer to one command; raises what it raises."""
+        return await self.ask_packed(command(pack(arguments)))
+
+    async def ask_packed(self, packed: bytes) -> Any:
+        """`ask`, with a command that was made before."""
         replies: list[Any] = []
-        await self.exchange([command], replies)
+        await self.exchange([packed], replies)
         if isinstance(replies[0], Exception):
             raise replies[0]
         return replies[0]
@@ -165,10 +167,10 @@ class Dialer:
         check_durability(info, await _settings(link), self._options)
         adopt, *_ = every = scripts()
         replies: list[Any] = []
-        await link.exchange([("SCRIPT", "LOAD", script.source) for script in every], replies)
-        epoch, move, found = await link.ask(
-            "EVALSHA", adopt.digest, 1, self._keys.store[0], info["master_replid"], uuid4().hex, FORMAT
-        )
+        loading = [command(pack(("SCRIPT", "LOAD", script.source))) for script in every]
+        await link.exchange(loading, replies)
+        known = pack((info["master_replid"], uuid4().hex, FORMAT))
+        epoch, move, found = await link.ask_packed(command(adopt.call, self._keys.adopting, known))
         if found > FORMAT:
             raise StorageSetupError(
                 f"the store at {self._options.location} is of format {found}, which a later version of this "

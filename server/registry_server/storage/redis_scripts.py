@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, lru_cache
 from hashlib import sha1
 from pathlib import Path
 from typing import Final, NamedTuple
+
+from registry_server.storage.redis_wire import Packed, pack
 
 _FOLDER: Final = Path(__file__).with_name("redis_lua")
 
@@ -18,16 +21,16 @@ _WRITES_NO_MORE: Final = "#!lua flags=allow-oom"
 
 
 class Script(NamedTuple):
-    """A script as it is sent, and the digest that it is called by."""
+    """A script as it is sent, and the beginning of a call of it."""
 
     source: bytes
-    digest: bytes
+    call: Packed
 
 
 def _script(flags: str, *parts: str) -> Script:
     texts = [(_FOLDER / f"{part}.lua").read_text(encoding="utf-8") for part in parts]
     source = "\n".join([flags, *texts]).encode()
-    return Script(source, sha1(source, usedforsecurity=False).hexdigest().encode())
+    return Script(source, pack(("EVALSHA", sha1(source, usedforsecurity=False).hexdigest())))
 
 
 class Scripts(NamedTuple):
@@ -93,15 +96,23 @@ class Keys:
     """
 
     def __init__(self, prefix: str, database: int) -> None:
-        self.base = f"{prefix}:".encode()
-        self.store = tuple(f"{prefix}:{{.}}:{name}".encode() for name in _OF_THE_STORE)
+        self.base = f"{prefix}:"
+        self._store = [f"{prefix}:{{.}}:{name}" for name in _OF_THE_STORE]
+        self.store = _counted(self._store)
+        self.adopting = _counted(self._store[:1])
         # Databases share their channels.
         self.channel = f"{prefix}:{database}:moves".encode()
+        self.of = lru_cache(_HELD)(self._of)
+        """What a script about a namespace gets: the store's keys, then its own."""
 
-    def of(self, namespace: str) -> tuple[bytes, ...]:
-        """What a script about ``namespace`` gets: the store's keys, then its own."""
-        base = self.base + b"{" + namespace.encode() + b"}:"
-        return (*self.store, *(base + name for name in _NAMES))
+    def _of(self, namespace: str) -> Packed:
+        own = [f"{self.base}{{{namespace}}}:{name}" for name in _OF_A_NAMESPACE]
+        return _counted(self._store + own)
 
 
-_NAMES: Final = tuple(name.encode() for name in _OF_A_NAMESPACE)
+_HELD: Final = 4_096
+
+
+def _counted(keys: Sequence[str]) -> Packed:
+    """Keys as a script wants them: their number comes first."""
+    return pack((len(keys), *keys))
