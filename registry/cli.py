@@ -50,10 +50,14 @@ Port = Annotated[
 Storage = Annotated[
     str | None,
     typer.Option(
-        help="Where the data lives: sqlite:///path/to/registry.db, or memory: to keep nothing.",
+        help="Where the data lives: sqlite:///path/to/registry.db, redis://host, or memory: to keep nothing.",
         envvar="REGISTRY_SERVER_STORAGE",
         show_default="SQLite in your data directory",
     ),
+]
+AllowVolatile = Annotated[
+    bool,
+    typer.Option("--allow-volatile", help="Take a storage that can lose answered writes, as it is set up."),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Log every request.")]
 AllowedHost = Annotated[
@@ -81,10 +85,18 @@ def _root(
     port: Port = None,
     storage: Storage = None,
     allowed_host: AllowedHost = None,
+    allow_volatile: AllowVolatile = False,
     debug: Debug = False,
 ) -> None:
     if context.invoked_subcommand is None:
-        serve(host=host, port=port, storage=storage, allowed_host=allowed_host, debug=debug)
+        serve(
+            host=host,
+            port=port,
+            storage=storage,
+            allowed_host=allowed_host,
+            allow_volatile=allow_volatile,
+            debug=debug,
+        )
 
 
 @app.command()
@@ -93,6 +105,7 @@ def serve(
     port: Port = None,
     storage: Storage = None,
     allowed_host: AllowedHost = None,
+    allow_volatile: AllowVolatile = False,
     debug: Debug = False,
 ) -> None:
     """Run a registry server until it is told to stop (Ctrl-C, or SIGTERM).
@@ -110,6 +123,7 @@ def serve(
                 port=settings.server_port() if port is None else port,
                 storage=storage,
                 allowed_hosts=tuple(allowed_host or ()),
+                allow_volatile=allow_volatile,
                 debug=debug,
             ),
             typer.echo,

@@ -19,7 +19,7 @@ from registry_server.app import create_app
 from registry_server.protocol import RegistryProtocol
 from registry_server.settings import ServerSettings
 from registry_server.storage.base import StorageBackend, StorageSetupError
-from registry_server.storage.select import backend_from_url, default_url
+from registry_server.storage.select import allowing_volatile, backend_from_url, default_url
 from registry_server.watch import WatchHub
 
 GRACE_SECONDS = 5
@@ -33,7 +33,13 @@ class SetupError(Exception):
 
 
 def settings_from(
-    *, host: str, port: int, storage: str | None, allowed_hosts: tuple[str, ...], debug: bool
+    *,
+    host: str,
+    port: int,
+    storage: str | None,
+    allowed_hosts: tuple[str, ...],
+    debug: bool,
+    allow_volatile: bool = False,
 ) -> ServerSettings:
     """`ServerSettings` of command-line options; without ``storage``, SQLite in the user's data directory.
 
@@ -44,6 +50,8 @@ def settings_from(
         storage = storage or default_url()
     except StorageSetupError as error:
         raise SetupError(str(error)) from None
+    if allow_volatile:
+        storage = allowing_volatile(storage)
     return ServerSettings(host=host, port=port, storage=storage, allowed_hosts=allowed_hosts, debug=debug)
 
 
@@ -82,7 +90,17 @@ async def _serve(settings: ServerSettings, sockets: list[socket.socket], say: Ca
             await server.serve(sockets=sockets)
         finally:
             await backend.close()
-    say("stopped; everything acknowledged is stored" if backend.durable else "stopped; its memory is gone")
+    say(f"stopped; {_kept(backend)}")
+
+
+def _kept(backend: StorageBackend) -> str:
+    if backend.durable:
+        return "everything acknowledged is stored"
+    return (
+        "its memory is gone"
+        if backend.location == "memory:"
+        else "its storage may still lose the last writes"
+    )
 
 
 class _Server(uvicorn.Server):
@@ -196,9 +214,13 @@ def _greeting(settings: ServerSettings, sockets: list[socket.socket], backend: S
     port = sockets[0].getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     lines = [f"registry server on http://{host}:{port}  (API: /docs/)", f"data in {backend.location}"]
-    if not backend.durable:
+    if backend.location == "memory:":
         lines.append(
             "this storage forgets everything when the server stops; keep it with --storage sqlite:///registry.db"
+        )
+    elif not backend.durable:
+        lines.append(
+            "this storage may lose writes that were answered, as it is set up: when it or its machine fails"
         )
     if not settings.on_loopback:
         lines.append(

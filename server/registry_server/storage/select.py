@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, quote, unquote
 from registry.suggest import did_you_mean, near_names
 from registry_server.storage.base import StorageBackend, StorageSetupError
 
-_AVAILABLE: Final = "memory:, sqlite:///path/to/registry.db and redis://host"
+_AVAILABLE: Final = "redis://host, memory: and sqlite:///path/to/registry.db"
 
 
 def backend_from_url(url: str) -> StorageBackend:
@@ -38,6 +38,16 @@ def backend_from_url(url: str) -> StorageBackend:
         hint = did_you_mean(near_names(scheme, _SCHEMES))
         raise StorageSetupError(f"no storage goes by this URL's scheme; there is {_AVAILABLE}.{hint}")
     return _SCHEMES[scheme](rest)
+
+
+def allowing_volatile(url: str) -> str:
+    """``url``, with leave to lose writes for what could be run so that it loses none.
+
+    What is said of memory and of a file is said by their own URLs.
+    """
+    if url.partition(":")[0].lower() in ("memory", "sqlite"):
+        return url
+    return f"{url}{'&' if '?' in url else '?'}allow_volatile=1"
 
 
 def default_url() -> str:
