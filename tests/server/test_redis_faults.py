@@ -238,20 +238,27 @@ async def test_without_memory_it_is_full_and_still_reads_and_removes(start_redis
 async def test_a_primary_that_became_a_replica_answers_nothing_and_a_promoted_one_begins_an_epoch(
     start_redis,
 ):
-    primary, new = start_redis(), start_redis()
+    primary = start_redis()
     backend = primary.backend()
     await backend.open()
     epoch = backend.epoch
     await backend.put("space", "key", stored(1))
-    with primary.client() as client:
+    new = start_redis(replicaof=f"127.0.0.1 {primary.port}")
+    with primary.client() as client, new.client() as promoted:
+        while promoted.info("replication")["master_link_status"] != "up":
+            await asyncio.sleep(0.02)
+        promoted.execute_command("REPLICAOF", "NO", "ONE")
+        # Every connection has been greeted, and holds: it is the answers that must be refused.
+        await asyncio.gather(*(backend.get("space", "key") for _ in range(300)), backend.count("space"))
+        await asyncio.gather(*(backend.page("space", limit=1, max_bytes=1) for _ in range(20)))
         client.execute_command("REPLICAOF", "127.0.0.1", new.port)
 
         for call in (
-            lambda: backend.put("space", "key", stored(2)),
             lambda: backend.get("space", "key"),
+            lambda: backend.page("space", limit=1, max_bytes=1),
+            lambda: backend.put("space", "key", stored(2)),
             lambda: backend.count("space"),
             lambda: backend.changes("space", 0, limit=1, max_bytes=1, max_value=1),
-            lambda: backend.page("space", limit=1, max_bytes=1),
             backend.ping,
         ):
             with pytest.raises(StorageUnavailableError):

@@ -214,17 +214,18 @@ async def test_an_emptied_store_begins_an_epoch_under_a_running_server(redis_pro
     await backend.put("space", "key", stored("value"))
     told: list[str] = []
     await backend.changes("space", 1, limit=1, max_bytes=1, max_value=1)  # a poll that waits from here on
+    await backend.changes("space", 1, limit=1, max_bytes=1, max_value=1)  # by now the first move is told
     backend.subscribe(told.append)
     with redis_process.client(options.database) as client:
         client.flushdb()
 
     with pytest.raises(StorageUnavailableError, match="another history"):
         await backend.put("space", "key", stored("value"))
+    assert "space" in told  # polls wake, and see that their epoch is over
     written = await backend.put("space", "key", stored("value"))
 
     assert backend.epoch != epoch
     assert written.head == 1
-    assert "space" in told
     await backend.close()
 
 

@@ -117,6 +117,12 @@ class Lanes:
             if link is not None:
                 await link.close()
 
+    def _take_all(self) -> list[Call]:
+        calls = list(self._queue)
+        self._queue.clear()
+        self._queued_bytes = 0
+        return calls
+
     async def _next(self) -> list[Call]:
         """What is to be sent next; nothing once all is done and this closes."""
         while True:
@@ -142,7 +148,8 @@ class Lanes:
         try:
             link = link or await self._dialer.dial()
         except StorageError as error:
-            for call in calls:
+            # Who came while this was tried has waited long enough, and nothing of it was sent.
+            for call in (*calls, *self._take_all()):
                 call.refuse(type(error)(*error.args))
             return None
         return await self._exchange(link, calls)
