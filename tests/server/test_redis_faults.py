@@ -86,6 +86,7 @@ async def test_no_answered_write_is_lost_to_kills_of_redis_and_none_is_doubled(s
     load.stopped = True
     await asyncio.gather(*writers)
 
+    await _until_it_works(lambda: _log(backends[1]))
     log = await _log(backends[1])
     latest = {key: (key, digest) for _, (key, digest) in sorted(log.items())}
     entries = {entry.key: (entry.key, entry.digest) for entry in await all_entries(backends[0], "space")}
@@ -119,6 +120,7 @@ async def test_a_watcher_misses_nothing_over_a_restart_of_redis(start_redis):
     await _until_it_works(lambda: one.put("space", "after", stored(2)))
 
     assert await asyncio.wait_for(told.get(), 30) == "space"
+    await _until_it_works(lambda: _log(other))  # the first to ask is told of the new epoch
     assert [key for key, _ in (await _log(other)).values()] == ["before", "after"]
     await one.close()
     await other.close()
@@ -239,14 +241,15 @@ async def test_a_primary_that_became_a_replica_answers_nothing_and_a_promoted_on
     start_redis,
 ):
     primary = start_redis()
-    backend = primary.backend()
-    await backend.open()
-    epoch = backend.epoch
-    await backend.put("space", "key", stored(1))
     new = start_redis(replicaof=f"127.0.0.1 {primary.port}")
     with primary.client() as client, new.client() as promoted:
         while promoted.info("replication")["master_link_status"] != "up":
             await asyncio.sleep(0.02)
+        backend = primary.backend()
+        await backend.open()
+        epoch = backend.epoch
+        await backend.put("space", "key", stored(1))
+        client.wait(1, 0)
         promoted.execute_command("REPLICAOF", "NO", "ONE")
         # Every connection has been greeted, and holds: it is the answers that must be refused.
         await asyncio.gather(*(backend.get("space", "key") for _ in range(300)), backend.count("space"))

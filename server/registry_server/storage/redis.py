@@ -107,7 +107,7 @@ class RedisBackend(StorageBackend):
         try:
             link = await dialer.dial_at_once()
         except StorageUnavailableError as error:
-            raise StorageSetupError(f"{error}; start it, or name another storage with --storage") from error
+            raise StorageSetupError(str(error)) from error
         await link.close()
         self._lanes = (
             Lanes(dialer, self._options, count=2, together=128, writes=True),

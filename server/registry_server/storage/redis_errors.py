@@ -14,6 +14,8 @@ BROKEN: Final = (exceptions.RedisError, OSError, TimeoutError, EOFError)
 EPOCH: Final = "EPOCH"
 """The code with which our scripts say that the history is another one than the caller knows."""
 
+_WHETHER: Final = "see whether it runs, and whether --storage names it"
+
 _NEXT_STEPS: Final = (
     (exceptions.BusyLoadingError, "is reading its data from disk; try again when it has"),
     (
@@ -55,11 +57,10 @@ def translate(error: BaseException, location: str) -> StorageError:
         if isinstance(error, kind):
             return StorageUnavailableError(f"the Redis at {location} {what}")
     if isinstance(error, TimeoutError | exceptions.TimeoutError):
-        return StorageUnavailableError(f"the Redis at {location} does not answer; see whether it runs")
+        return StorageUnavailableError(f"the Redis at {location} does not answer; {_WHETHER}")
     if isinstance(error, exceptions.ConnectionError | OSError | EOFError):
-        return StorageUnavailableError(
-            f"cannot reach the Redis at {location}: {text or type(error).__name__}"
-        )
+        reason = text or type(error).__name__
+        return StorageUnavailableError(f"cannot reach the Redis at {location}: {reason}; {_WHETHER}")
     return StorageUnavailableError(f"the Redis at {location} cannot do it now: {text}")
 
 

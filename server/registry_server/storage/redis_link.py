@@ -203,6 +203,7 @@ def _connection(options: RedisOptions) -> Connection:
         socket_timeout=None,  # `Link.exchange` has one deadline for all its answers
         protocol=2,
         client_name="registry-server",
+        driver_info=None,  # to tell Redis its version, redis-py reads it from disk, 5 ms for each connection
         # Never repeats by itself: a script that was sent twice may have run twice.
         **dict(options.files),
     )
