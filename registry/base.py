@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from registry.describe import Description
+    from registry.doctor import Diagnosis
 
 A = TypeVar("A")
 """What a registry holds."""
@@ -427,6 +428,17 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         from registry.describe import as_table
 
         return as_table(cls)
+
+    @classmethod
+    def explain(cls, key: Any) -> Diagnosis:
+        """Why ``key`` is found here or is not, and whether it can be used: all that a look-up depends on.
+
+        Settings, keys, the server, each parent, near names, and what would be imported. Nothing is decoded,
+        imported or run. ``print`` it; ``.usable`` and ``.as_dict()`` are for programs.
+        """
+        from registry.doctor import explain
+
+        return explain(cls, _hashable(key))
 
     # ---- change
 

@@ -94,7 +94,7 @@ def _place(cls: type[Registry[Any]]) -> object:
     """What is equal for two registries that keep their artifacts in one place, as far as they say."""
     storage: Any = cls._storage()
     if is_shared(cls):
-        return storage.namespace, storage._connection.address
+        return storage.namespace, storage.address
     return id(getattr(storage, "_mapping", storage))
 
 

@@ -168,6 +168,16 @@ class RemoteStorageProxy(Storage[str, V]):
         }
         return _rebuild, (type(self), self.namespace, self._connection.address, options)
 
+    @property
+    def address(self) -> Address:
+        """Where the server is, as far as it was given; the environment says the rest."""
+        return self._connection.address
+
+    @property
+    def policy(self) -> TrustPolicy:
+        """What may be decoded of what the server has."""
+        return self._codec.policy
+
     # ---- single entries
 
     def __getitem__(self, key: str) -> V:

@@ -24,6 +24,7 @@ OPTIONS = {
     "key list": ["--file"],
     "key rotate": ["--file", "registry resign"],
     "resign": ["--server", "REGISTRY_SERVER_URL", "http://localhost:8001"],
+    "doctor": ["--server", "--json", "MODULE:CLASS", "REGISTRY_SERVER_URL"],
     "serve": ["--host", "--port", "--storage", "--allowed-host", "--debug", "REGISTRY_SERVER_STORAGE"],
 }
 
