@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast, overload
 
 from registry import hierarchy, settings
+from registry.asynchronous import Asynchronous
 from registry.discovery import MISSING, Declared, Target, is_shared
 from registry.duplicates import Own, checked_policy, is_redefinition, taken
 from registry.errors import CoercionError, RegistryError, RemoteError, ValidationError
@@ -148,12 +149,8 @@ class Registry(Generic[A], metaclass=RegistryMeta):
     # ---- register
 
     @classmethod
-    def _register(cls, key: Any, artifact: Any) -> None:
-        """Store ``artifact`` under ``key`` if the name is free, or the duplicate policy says so."""
-        finish(cls._registering(key, artifact))
-
-    @classmethod
     def _registering(cls, key: Any, artifact: Any) -> Steps[None]:
+        """Store ``artifact`` under ``key`` if the name is free, or the duplicate policy says so."""
         cls.validate_artifact(artifact)
         if cls._declared.gives_way(cls, _hashable(key), artifact):
             claim = yield Ask(cls._storage(), "claim", (key, artifact))
@@ -609,7 +606,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         return f"{cls.__name__} ({location})" if location else cls.__name__
 
 
-class NamedRegistry(Factory, Registry[A], base=True):
+class NamedRegistry(Factory, Asynchronous[A], Registry[A], base=True):
     """A registry whose artifacts mostly have a name of their own: `register_artifact` and its forms."""
 
     @overload
@@ -642,13 +639,19 @@ class NamedRegistry(Factory, Registry[A], base=True):
         """
         if artifact is MISSING and isinstance(name_or_artifact, str):
             return lambda decorated: cls.register_artifact(name_or_artifact, decorated, aliases=aliases)
+        return finish(cls._registering_named(name_or_artifact, artifact, aliases))
+
+    @classmethod
+    def _registering_named(
+        cls, name_or_artifact: Any, artifact: Any, aliases: Iterable[Hashable]
+    ) -> Steps[Any]:
         if artifact is MISSING:
             name, artifact = own_name(name_or_artifact, cls.__name__), name_or_artifact
         else:
             name = name_or_artifact
-        cls._register(name, artifact)
+        yield from cls._registering(name, artifact)
         for alias in (aliases,) if isinstance(aliases, str) else aliases:
-            cls.add_alias(alias, name)
+            yield from cls._declared.adding_alias(cls, _hashable(alias), _hashable(name))
         return artifact
 
 

@@ -183,7 +183,7 @@ class Declared:
             try:
                 artifact = cls.get_artifact(key)
             except ArtifactLoadError as error:
-                _warn(error)
+                warn_of(error)
                 continue
             yield key, artifact
 
@@ -307,7 +307,8 @@ def _top(module: object) -> str | None:
     return module.partition(".")[0] if isinstance(module, str) else None
 
 
-def _warn(error: ArtifactLoadError) -> None:
+def warn_of(error: ArtifactLoadError) -> None:
+    """Warn that a listing leaves an artifact out."""
     from warnings import warn
 
     warn(error.message, BrokenArtifactWarning, stacklevel=4)

@@ -11,7 +11,7 @@ import httpx
 from registry import settings
 from registry.errors import ValidationError
 from registry.steps import Ask, Steps, finish
-from registry.storage.http import REPEATED, RegistryHttpClient
+from registry.storage.http import REPEATED, AwaitedHttpClient, RegistryHttpClient
 from registry.storage.problems import is_as_specified, outside_contract, raise_problem
 from registry_client import Client
 from registry_client.errors import UnexpectedStatus
@@ -80,6 +80,14 @@ class Connection:
             response: Response[Any] = operation.sync_detailed(*path, client=self.client(server), **arguments)
         return answer_of(response, server, arguments)
 
+    async def awaiting(self, method: str, operation: Any, *path: str, **arguments: Any) -> Any:
+        """`call`, which is the one ``method`` there is, awaited."""
+        server = self.url
+        with Understanding(server):
+            client = self.client(server)
+            response: Response[Any] = await operation.asyncio_detailed(*path, client=client, **arguments)
+        return answer_of(response, server, arguments)
+
     def pages(self, operation: Any, *path: str, prefix: str = "") -> Iterator[Any]:
         """The pages of a listing, each asked for when its turn comes."""
         page: Any = UNSET
@@ -103,13 +111,11 @@ class Connection:
         if known is not None and known[0] == server:
             return known[1]
         client = Client(base_url=server, raise_on_unexpected_status=True)
-        client.set_httpx_client(cast(httpx.Client, self.http_client(server)))
+        http = RegistryHttpClient(server, timeout=lambda: self.timeout, token=self._current_token)
+        client.set_httpx_client(cast(httpx.Client, http))
+        client.set_async_httpx_client(cast(httpx.AsyncClient, AwaitedHttpClient(http)))
         self._client_of_url = (server, client)
         return client
-
-    def http_client(self, server: str) -> RegistryHttpClient:
-        """What calls of this server are prepared and sent with."""
-        return RegistryHttpClient(server, timeout=lambda: self.timeout, token=self._current_token)
 
     def _current_token(self) -> str | None:
         return self._token if self._token is not None else settings.server_token()

@@ -9,6 +9,7 @@ import json
 import os
 import random
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -37,10 +38,10 @@ MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 REPEATED: Final = "registry-client-repeated"
 """Header field of an answer to a request that was sent again after its first answer was lost."""
 
-_KEEPALIVE_SECONDS = 30.0
+KEEPALIVE_SECONDS: Final = 30.0
 """Shorter than our server keeps an idle connection open, so that a request seldom meets a closing one."""
 
-_MAX_CONNECTIONS = 100
+MAX_CONNECTIONS: Final = 100
 _ATTEMPTS = 3
 
 
@@ -65,6 +66,12 @@ class RegistryHttpClient:
         """One request, whole, or an exception of `registry.errors`. Called by the generated client."""
         return self.prepared(method, url, kwargs).run(pools.transport(self._root))
 
+    async def awaited_request(self, method: str, url: str, **kwargs: Any) -> httpx.Response:
+        """`request`, awaited."""
+        from registry.storage.aremote import run
+
+        return await run(self.prepared(method, url, kwargs), self._root)
+
     def prepared(self, method: str, url: str, kwargs: Mapping[str, Any]) -> Call:
         """The call that a request of the generated client is; its deadline is set, nothing is sent yet."""
         started = time.monotonic()
@@ -83,6 +90,13 @@ class RegistryHttpClient:
         if params := kwargs.get("params"):
             target = f"{target}?{urlencode(params)}"
         return Call(method.upper(), target, headers, content, started=started, seconds=self._seconds())
+
+
+class AwaitedHttpClient:
+    """What the asyncio half of the generated client sends its requests through."""
+
+    def __init__(self, http: RegistryHttpClient) -> None:
+        self.request = http.awaited_request
 
 
 _is_token = re.compile(r"[!-~]+").fullmatch
@@ -298,22 +312,27 @@ class _Pools:
             return transport
         with self._lock:
             if url not in self._transports:
-                self._transports[url] = _Transport(secure=url.startswith("https:"))
+                self._transports[url] = _Transport(url)
             return self._transports[url]
 
 
 class _Transport(httpx.HTTPTransport):
     """httpx's transport over a pool whose every network step ends at the call's deadline."""
 
-    def __init__(self, *, secure: bool) -> None:
+    def __init__(self, url: str) -> None:
         # Not httpx's own __init__: it loads certificates, 20 ms and more, also where there is no TLS.
         self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False) if secure else None,
-            max_connections=_MAX_CONNECTIONS,
-            max_keepalive_connections=_MAX_CONNECTIONS,
-            keepalive_expiry=_KEEPALIVE_SECONDS,
+            ssl_context=ssl_context_for(url),
+            max_connections=MAX_CONNECTIONS,
+            max_keepalive_connections=MAX_CONNECTIONS,
+            keepalive_expiry=KEEPALIVE_SECONDS,
             network_backend=DeadlineBackend(),
         )
+
+
+def ssl_context_for(url: str) -> ssl.SSLContext | None:
+    """What verifies the server at ``url``; None where it is asked without TLS."""
+    return httpx.create_ssl_context(trust_env=False) if url.startswith("https:") else None
 
 
 pools = _Pools()

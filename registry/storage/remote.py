@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import httpx
 
@@ -18,7 +18,7 @@ from registry.errors import PreconditionFailedError, RegistryError
 from registry.identity import identity_of
 from registry.names import check_key, check_namespace
 from registry.origin import origin_of
-from registry.steps import Ask, Steps, finish
+from registry.steps import Ask, Steps, finish, finish_awaiting
 from registry.storage.base import PRESENT, Claim, Storage, as_items
 from registry.storage.connection import Address, Connection
 from registry.storage.problems import outside_contract
@@ -313,6 +313,10 @@ class RemoteStorageProxy(Storage[str, V]):
         listing, page = yield from turning
         return (_stored(entry.key, entry) for entry in listing.items), page
 
+    def _page_of_pairs(self, page: Any = UNSET) -> Steps[tuple[Iterator[tuple[str, V]], Any]]:
+        entries, page = yield from self._page_of_entries(page=page)
+        return ((stored.key, self._decode(stored.key, stored.envelope)) for stored in entries), page
+
     def snapshot(self) -> Iterator[tuple[str, V]]:
         """The pairs, in creation order; one that may not be decoded raises when its turn comes."""
         for stored in self.entries():
@@ -391,10 +395,9 @@ class RemoteStorageProxy(Storage[str, V]):
 
     # ---- the way to the server and back
 
-    def steps(self, method: str, *arguments: Any) -> Steps[Any]:
-        """The steps of one of these methods, for whoever awaits them; ``arguments`` are the method's, all."""
-        steps: Steps[Any] = getattr(self, _STEPS[method])(*arguments)
-        return steps
+    async def awaiting(self, method: str, *arguments: Any) -> Any:
+        """One of the methods of `_STEPS`, awaited."""
+        return await finish_awaiting(getattr(self, _STEPS[method])(*arguments))
 
     def _reading(self, key: str, suggest: int = NEAR_NAMES) -> Steps[Any]:
         key = check_key(key)
@@ -458,14 +461,15 @@ class RemoteStorageProxy(Storage[str, V]):
         return Ask(self._connection, "call", (operation, self.namespace), arguments)
 
 
-_STEPS = {
+_STEPS: Final = {
     "__getitem__": "_reading",
     "get": "_getting",
     "__contains__": "_containing",
     "claim": "_claiming",
     "replace": "_replacing",
     "near_names": "_offering",
-    "names": "_listing",
+    "__iter__": "_listing",
+    "page_of_pairs": "_page_of_pairs",
 }
 
 
