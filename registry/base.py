@@ -320,7 +320,9 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         repository = cls._storage()
         _hashable(key)
         near: list[str] | None = None
-        if default is not MISSING or cls._declared.declares(key):
+        # What only gets near names, a search, is not asked of a storage here that a parent stands behind.
+        above = cls._parent is not None and repository.view is not None
+        if above or default is not MISSING or cls._declared.declares(key):
             found: A = yield Ask(repository, "get", (key, MISSING))
             if found is not MISSING:
                 return found
@@ -335,14 +337,14 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         found = yield from cls._declared.finding(cls, key, default)
         if found is not MISSING:
             return found
-        if default is MISSING and near is None:
-            near = yield Ask(repository, "near_names", (key,))
         if cls._parent is not None:
-            found = yield from hierarchy.falling_back(cls, key, default, near or [])
+            found = yield from hierarchy.falling_back(cls, key, default, near)
             return found
         if default is not MISSING:
             return default  # type: ignore[no-any-return]
-        raise cls._not_found(key, near or [])
+        if near is None:
+            near = yield Ask(repository, "near_names", (key,))
+        raise cls._not_found(key, near)
 
     @classmethod
     def _not_found(cls, key: Any, near: list[str]) -> RegistryError:

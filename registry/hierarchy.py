@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, cast
 from registry.discovery import MISSING, is_shared
 from registry.errors import CoercionError, RegistryError
 from registry.names import check_key
-from registry.steps import Steps
+from registry.steps import Ask, Steps
 
 if TYPE_CHECKING:
     from registry.base import Registry
@@ -126,23 +126,27 @@ def _can_travel(key: Any) -> bool:
     return True
 
 
-def falling_back(cls: type[Registry[Any]], key: Any, default: Any, near: list[str]) -> Steps[Any]:
-    """What ``key``, which is not in ``cls`` itself, means in its parents; ``near`` are names like it here.
+def falling_back(cls: type[Registry[Any]], key: Any, default: Any, near: list[str] | None) -> Steps[Any]:
+    """What ``key``, which is not in ``cls`` itself, means in its parents.
+
+    ``near`` are names like it that ``cls`` has, or None where nobody has looked for them yet.
 
     Raises:
         RegistryError: nothing, and there is no default; the suggestions are of all levels.
     """
-    parent = next_level(cls, key)
+    parent, inherited = next_level(cls, key), list[str]()
     if parent is not None:
         try:
             return (yield from parent._getting(key, default))
         except RegistryError as error:
             if "alias" in error.context:
                 raise  # it says more than that there is none
-            near = [*near, *error.suggestions]
+            inherited = error.suggestions
     if default is not MISSING:
         return default
-    raise cls._not_found(key, near)
+    if near is None:
+        near = yield Ask(cls._storage(), "near_names", (key,))
+    raise cls._not_found(key, [*near, *inherited])
 
 
 def parents_have(cls: type[Registry[Any]], key: Any) -> bool:

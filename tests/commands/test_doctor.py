@@ -90,9 +90,14 @@ class TestWithoutAName:
 
         assert not list(home.rglob("signing.keys"))
 
-    def test_secrets_are_not_shown(self, run):
+    def test_secrets_are_not_shown(self, run, url):
         os.environ["REGISTRY_SERVER_TOKEN"] = "s3cret"
-        for ran in (run("doctor", "--server", "http://me:passw0rd@127.0.0.1:1"), run("doctor", "--json")):
+        address = url.replace("//", "//me:passw0rd@")
+        for ran in (
+            run("doctor", "--server", address),
+            run("doctor", SPACE, "mse", "--server", address, "--json"),
+            run("doctor", "--server", "http://me:passw0rd@127.0.0.1:1"),
+        ):
             assert "s3cret" not in ran.out + ran.err
             assert "passw0rd" not in ran.out + ran.err
             assert "set, and not shown" in ran.out

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 import warnings
 
 import pytest
@@ -304,10 +305,11 @@ async def test_an_answer_without_end_is_refused(server_that):
     assert "more than" in error.message
 
 
-async def test_a_dead_server_is_a_connection_error(server_that):
+async def test_a_dead_server_is_a_connection_error_and_no_pause_stops_the_loop(server_that, monkeypatch):
     server = server_that(resets)
     losses = losses_at(server)
     server.close()
+    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("a sleep that stops the loop"))
 
     error = await raised(losses.aget_artifact("mse"))
     assert isinstance(error, ServerUnreachableError)
@@ -380,22 +382,18 @@ class TestLoops:
 
         assert found == [mse] * 80
 
-    async def test_one_connection_is_used_again(self, server_that):
-        good = answers(200, entry(json_envelope(3)))
-        server = server_that(good)
+    async def test_one_connection_is_used_again(self, server_that, monkeypatch):
+        server = server_that(answers(200, entry(json_envelope(3))))
         storage = losses_at(server)._storage()
-        ports = set()
-        original = server._serve
-
-        def counting(connection):
-            ports.add(connection.getpeername())
-            original(connection)
-
-        server._serve = counting
+        peers = set()
+        serve = server._serve
+        monkeypatch.setattr(
+            server, "_serve", lambda connection: (peers.add(connection.getpeername()), serve(connection))
+        )
         for _ in range(5):
             await storage.awaiting("__getitem__", "mse")
 
-        assert len(ports) == 1
+        assert len(peers) == 1
 
     def test_a_child_forked_beside_a_loop_makes_its_own_connections(self, define_shared):
         losses = define_shared()
@@ -409,6 +407,24 @@ class TestLoops:
             return name, await losses.aget_artifact("mse")
 
         assert asyncio.run(parent()) == ("mse", mse)
+
+    def test_a_child_that_runs_its_parents_loop_makes_its_own_connections(self, server_that, monkeypatch):
+        server = server_that(answers(200, entry(json_envelope(3))))
+        storage = losses_at(server)._storage()
+        peers = set()
+        serve = server._serve
+        monkeypatch.setattr(
+            server, "_serve", lambda connection: (peers.add(connection.getpeername()), serve(connection))
+        )
+        loop = asyncio.new_event_loop()
+
+        def look():
+            return loop.run_until_complete(storage.awaiting("__getitem__", "mse"))
+
+        assert [look(), in_child(look), look()] == [3, 3, 3]
+        assert len(peers) == 2
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
 
     def test_a_process_ends_without_a_word(self, memory_server, define_shared, tmp_path):
         """In a process of its own, every warning shown, at the end of the interpreter too."""

@@ -136,6 +136,17 @@ class TestLookingUp:
         with pytest.raises(CoercionError):
             shared[(1, 2)]  # asked itself, it says what it takes
 
+    def test_near_names_are_looked_for_only_where_no_level_has_the_name(self, monkeypatch):
+        parent = new("Parent")
+        child = new("Child", parent=parent)
+        parent.register_artifact(mse)
+        monkeypatch.setattr(
+            type(child._storage()), "near_names", lambda *_: pytest.fail("a search that nobody needs")
+        )
+
+        assert child["mse"] is mse
+        assert child.get_artifact("mae", None) is None
+
     def test_a_local_registry_that_hits_asks_nobody(self, define_shared, requests_of):
         local = new("Local", parent=define_shared())
         local.register_artifact(mse)
