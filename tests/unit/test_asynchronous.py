@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import subprocess
 import sys
 import textwrap
@@ -30,6 +31,7 @@ from registry.storage import aremote
 from registry.storage.http import MAX_ANSWER_BYTES
 from registry.storage.remote import RemoteStorageProxy
 from tests.e2e.children import in_child
+from tests.server.processes import SOURCES
 from tests.unit.hierarchy.conftest import family, new, requests_of
 from tests.unit.registries.artifacts import defined_as, mae, mse
 from tests.unit.registries.conftest import define, define_shared, home, memory_server
@@ -443,6 +445,7 @@ class TestLoops:
         """
         ended = subprocess.run(
             [sys.executable, "-W", "always", "-c", textwrap.dedent(script)],
+            env={**os.environ, "PYTHONPATH": SOURCES},
             capture_output=True,
             text=True,
             timeout=60,
@@ -461,4 +464,5 @@ class TestLoops:
             "except StopIteration as end: assert end.value is print\n"
             "assert not {'asyncio', 'httpx', 'anyio'} & set(sys.modules)\n"
         )
-        subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+        environment = {**os.environ, "PYTHONPATH": SOURCES}
+        subprocess.run([sys.executable, "-c", script], check=True, timeout=60, env=environment)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -16,6 +17,7 @@ from registry import (
     TypeRegistry,
     UntrustedError,
 )
+from tests.server.processes import SOURCES
 from tests.unit.hierarchy.conftest import new
 from tests.unit.registries.artifacts import Linear, Model, mae, mse
 
@@ -382,4 +384,51 @@ class TestDefinition:
             "A.register_artifact('x', print); assert B['x'] is print and 'y' not in B\n"
             "assert not {'httpx', 'asyncio', 'pydantic'} & set(sys.modules)"
         )
-        subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+        environment = {**os.environ, "PYTHONPATH": SOURCES}
+        subprocess.run([sys.executable, "-c", script], check=True, timeout=60, env=environment)
+
+
+WRITER = """
+from registry import FunctionalRegistry
+class Common(FunctionalRegistry, logic_namespace="research.common"): pass
+class Losses(FunctionalRegistry, logic_namespace="research.losses", parent=Common): pass
+
+@Common.register_artifact
+def one(): return 1
+
+@Losses.register_artifact
+def two(): return Losses["one"]() + 1
+"""
+READER = """
+from registry import FunctionalRegistry
+class Mine(FunctionalRegistry, logic_namespace="research.losses"): pass
+print(Mine["two"]())
+"""
+LOCAL = """
+from registry import FunctionalRegistry, SerializationError
+class Common(FunctionalRegistry): pass
+class Losses(FunctionalRegistry, logic_namespace="research.losses", parent=Common): pass
+try: Losses.register_artifact("f", lambda: Losses["one"])
+except SerializationError as error: print(error.message)
+"""
+
+
+def test_a_registry_that_a_function_takes_along_keeps_its_parent(memory_server, tmp_path):
+    """By value, to a process that has no such classes; a parent of this process only is refused."""
+
+    def run(source):
+        (tmp_path / "script.py").write_text(source)
+        environment = {**os.environ, "PYTHONPATH": SOURCES, "REGISTRY_SERVER_URL": memory_server.url}
+        ended = subprocess.run(
+            [sys.executable, str(tmp_path / "script.py")],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
+
+    run(WRITER)
+    assert run(READER) == "2\n"
+    assert "because of Common: a registry of this process only" in run(LOCAL)
