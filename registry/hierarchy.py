@@ -171,8 +171,21 @@ def names_of(cls: type[Registry[Any]], artifact: Any) -> Iterator[Any]:
     """The names by which this artifact, by identity, is registered and found; not those that are shadowed."""
     for level in levels(cls):
         for name in level._storage().keys_of(artifact):
-            if level is cls or cls.get_artifact(name, None) is artifact:
+            if not _is_shadowed(cls, level, name):
                 yield name
+
+
+def _is_shadowed(cls: type[Registry[Any]], level: type[Registry[Any]], name: Any) -> bool:
+    """Whether ``name``, which ``level`` has, means something else in a level before it; decodes nothing."""
+    for nearer in levels(cls):
+        if nearer is level:
+            return False
+        declared = nearer._declared
+        if declared.declares(name) or name in declared.plugins:
+            return True
+        if not (is_shared(nearer) and not _can_travel(name)) and name in nearer._storage():
+            return True
+    return False
 
 
 def stored_entry(cls: type[Registry[Any]], key: str) -> Stored | None:

@@ -58,7 +58,12 @@ def explain_namespace(namespace: str, key: str | None = None, *, url: str | None
 
 
 def explain(cls: type[Registry[Any]], key: Any = _NO_NAME) -> Diagnosis:
-    """Why ``key`` is found in a registry or is not, and whether it can be used; without it, the registry."""
+    """Why ``key`` is found in a registry or is not, and whether it can be used; without it, the registry.
+
+    Raises:
+        ValidationError: ``cls`` is a base, not a registry.
+    """
+    cls._storage()  # a base is none, and says so
     if key is _NO_NAME:
         return _diagnosis(cls.__name__, _whole(cls))
     return _diagnosis(f"{key!r} in {cls.__name__}", _meaning(cls, key, _Servers()))
@@ -198,7 +203,8 @@ def _level(cls: type[Registry[Any]], servers: _Servers) -> Iterator[Finding]:
         yield from _namespace(storage, cls.__name__)
         return
     count = len(storage)
-    text = f"{cls.__name__} is of this process and holds {_counted(count, 'artifact')}"
+    place = f"is kept in a {storage.location}" if storage.location else "is of this process"
+    text = f"{cls.__name__} {place} and holds {_counted(count, 'artifact')}"
     share = [] if count or cls._parent else ["share one: class ...(logic_namespace='research.losses')"]
     yield finding("registry", "ok" if count else "note", text, share, registry=cls.__name__, entries=count)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from registry import CoercionError, FunctionalRegistry
+from registry import CoercionError, FunctionalRegistry, ValidationError
 from registry.discovery import plugins
 from registry.discovery.plugins import Plugin
 from tests.unit.hierarchy.conftest import new
@@ -57,6 +57,12 @@ def test_entry_points_that_disagree_and_that_cannot_be_imported(monkeypatch):
     assert losses.explain("good").usable
 
 
-def test_what_cannot_be_a_key_is_refused():
+def test_what_cannot_be_a_key_is_refused_and_so_is_what_is_no_registry():
     with pytest.raises(CoercionError):
         new("Losses").explain([])
+    with pytest.raises(ValidationError, match="is a base, not a registry"):
+        FunctionalRegistry.explain("mse")
+
+
+def test_a_registry_in_a_mapping_says_in_which():
+    assert "Losses is kept in a dict and holds 0 artifacts" in str(new("Losses", storage={}).explain("mse"))

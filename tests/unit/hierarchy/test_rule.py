@@ -62,6 +62,15 @@ class TestLookingUp:
         assert not family.child.has_artifact(mse)
         assert family.parent.has_artifact(mse)
 
+    def test_a_value_that_each_reader_decodes_afresh_is_there(self, define_shared):
+        parent = define_shared(SchemeRegistry)
+        child = new("Configs", SchemeRegistry, parent=parent)
+        parent.register_artifact("fast", {"lr": 0.1})
+
+        assert child.has_artifact({"lr": 0.1})
+        child.register_artifact("fast", {"lr": 0.2})
+        assert not child.has_artifact({"lr": 0.1})
+
     def test_a_miss_names_all_levels_and_near_names_of_each(self, family):
         family.child.register_artifact("huber_a", huber)
         family.parent.register_artifact("huber_b", huber)
