@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast, overload
 
 from registry import settings
@@ -16,6 +17,10 @@ from registry.overlay import Overlay
 from registry.storage.base import PRESENT, Claim, Storage, View
 from registry.storage.choice import check_place, storage_for
 from registry.suggest import did_you_mean, near_names
+from registry.versions import Versions
+from registry.versions.deprecation import deprecation_of
+from registry.versions.noted import Noted
+from registry.versions.numbers import check_replaceable
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -86,6 +91,8 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         trusted_modules: modules into which unsigned references are followed.
         entry_points: find the entry points of this group too, each imported when it is looked up; the rule
             is in `registry.discovery`.
+        frozen: path of a lock file: a shared registry holds what was frozen there and asks no server;
+            ``REGISTRY_FROZEN`` unless given.
 
     Raises:
         NamespaceError: ``logic_namespace`` is not a namespace. Nothing is contacted.
@@ -95,6 +102,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
     _view: ClassVar[View[Any, Any]] = _NOTHING
     _own: ClassVar[dict[Any, Own]] = {}
     _declared: ClassVar[Declared] = Declared()
+    _deprecated: ClassVar[Noted] = Noted()
     _strict: ClassVar[bool] = False
     _abstract: ClassVar[bool] = False
     _on_duplicate: ClassVar[str | None] = None
@@ -111,6 +119,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         trust: Any = "signed",
         trusted_modules: Iterable[str] = (),
         entry_points: str | None = None,
+        frozen: str | PathLike[str] | None = None,
         base: bool = False,
         **keywords: Any,
     ) -> None:
@@ -123,9 +132,10 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             cls._on_duplicate = checked_policy(on_duplicate)
         cls._own = {}
         cls._declared = Declared(entry_points)
+        cls._deprecated = Noted()
         if base:
             return
-        check_place(cls.__name__, logic_namespace, server, storage)
+        check_place(cls.__name__, logic_namespace, server, storage, frozen)
         cls._repository = storage_for(
             namespace=logic_namespace,
             server=server,
@@ -134,7 +144,9 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             trusted_modules=trusted_modules,
             module=cls.__module__,
             describe=cls._published_meta,
+            frozen=frozen,
         )
+        cls._declared = getattr(cls._repository, "declared", cls._declared)
         cls._view = cls._repository.view or View(_NOTHING.table)
 
     # ---- register
@@ -150,6 +162,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
     def _settle(cls, key: Any, artifact: Any, claim: Claim) -> None:
         """Do what is to be done after a create: nothing, replace, or raise."""
         if not (claim.won or claim.same):
+            check_replaceable(cls, key)
             policy = cls._on_duplicate or settings.on_duplicate()
             if policy == "keep":
                 return
@@ -161,6 +174,8 @@ class Registry(Generic[A], metaclass=RegistryMeta):
                 raise taken(cls.__name__, cls._shown(), key, str(origin_of(artifact)), claim.owner)
         if claim.won:
             cls._own[key] = Own.of(claim.version, artifact)
+            if (deprecation := deprecation_of(artifact)) is not None and cls._repository.view is not None:
+                cls._deprecated.add(cls, key, artifact, deprecation)
 
     @classmethod
     def safe_register_batch(cls, mapping: Mapping[Any, A], *, skip_invalid: bool = True) -> dict[str, Any]:
@@ -294,6 +309,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         """A look-up that the view could not answer."""
         repository = cls._storage()
         _hashable(key)
+        cls._deprecated.looked_up(cls, key)
         near: list[str] | None = None
         if default is not MISSING or cls._declared.declares(key):
             found: A = repository.get(key, MISSING)
@@ -382,6 +398,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             RegistryError: nothing is registered under ``key``.
         """
         cls.validate_artifact(artifact)
+        check_replaceable(cls, key)
         claim = cls._storage().replace(_hashable(key), artifact, PRESENT)
         if not claim.won and key in cls._declared.aliases:
             return cls.update_artifact(cls._declared.aliases[key], artifact)
@@ -496,8 +513,10 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         for key in names:
             try:
                 cls.validate_artifact(cls.get_artifact(key))
-            except RegistryError:
-                continue  # removed since it was listed
+            except RegistryError as error:
+                if "alias" in error.context:
+                    errors[key] = error  # it is there, and what it leads to is not
+                continue  # else removed since it was listed
             except RemoteError:
                 raise  # says nothing of the artifact, and the next one would take as long to fail
             except ValidationError as error:
@@ -539,7 +558,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         return f"{cls.__name__} ({location})" if location else cls.__name__
 
 
-class NamedRegistry(Factory, Registry[A], base=True):
+class NamedRegistry(Factory, Versions, Registry[A], base=True):
     """A registry whose artifacts mostly have a name of their own: `register_artifact` and its forms."""
 
     @overload
