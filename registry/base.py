@@ -18,7 +18,6 @@ from registry.storage.base import PRESENT, Claim, Storage, View
 from registry.storage.choice import check_place, storage_for
 from registry.suggest import did_you_mean, near_names
 from registry.versions import Versions
-from registry.versions.deprecation import deprecation_of
 from registry.versions.noted import Noted
 from registry.versions.numbers import check_replaceable
 
@@ -174,8 +173,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
                 raise taken(cls.__name__, cls._shown(), key, str(origin_of(artifact)), claim.owner)
         if claim.won:
             cls._own[key] = Own.of(claim.version, artifact)
-            if (deprecation := deprecation_of(artifact)) is not None and cls._repository.view is not None:
-                cls._deprecated.add(cls, key, artifact, deprecation)
+            cls._deprecated.registered(cls, key, artifact)
 
     @classmethod
     def safe_register_batch(cls, mapping: Mapping[Any, A], *, skip_invalid: bool = True) -> dict[str, Any]:
@@ -319,6 +317,8 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             try:
                 return repository[key]
             except RegistryError as error:
+                if "alias" in error.context:
+                    raise  # the name is there; what it leads to is not
                 near = error.suggestions
             except KeyError:  # of a user's own mapping
                 pass

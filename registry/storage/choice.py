@@ -52,7 +52,7 @@ def storage_for(
     """The storage of a registry class.
 
     Args:
-        namespace, server, storage, trust, trusted_modules, frozen: as the keywords of `registry.base.Registry`.
+        namespace, server, storage, trust, trusted_modules, frozen: as the keywords of a `Registry`.
         module: the one that defines the class; its top-level package is trusted at ``refs``.
         describe: what a shared artifact says of itself, given its key and itself.
 

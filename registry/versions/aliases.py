@@ -1,12 +1,12 @@
 """Shared aliases: entries that say which name they lead to, and how they came to it.
 
-An entry is an alias where its envelope is of type ``json`` and its ``meta`` has ``kind: alias``; a value never
-makes it one, and registering a value never writes that ``meta``. The value is::
+An entry is an alias where its envelope is of type ``json`` and its ``meta`` has ``kind: alias``; a value
+never makes it one, and registering a value never writes that ``meta``. The value is::
 
     {"target": "mse@2", "history": [{"at": ..., "by": ..., "from": "mse@1", "to": "mse@2"}, ...]}
 
-with the newest of at most `MAX_MOVES` moves last. An alias leads to an artifact of its own namespace, never to
-another alias, so there are no circles to follow. It is signed where its mover has a key. One that is not
+with the newest of at most `MAX_MOVES` moves last. An alias leads to an artifact of its own namespace, never
+to another alias, so there are no circles to follow. It is signed where its mover has a key. One that is not
 signed by a held key is worth what an unsigned value is: what it leads to counts as unsigned too, as
 otherwise whoever can write to the server could have one signed function answer in the place of another.
 """
@@ -127,8 +127,8 @@ def follow(storage: Any, key: str, alias: Alias, suggest: int) -> Any:
         AliasError: it leads to an alias.
         UntrustedError: what it leads to may not be decoded here, or not behind this alias.
     """
-    known = storage._shared.get(alias.target)
-    if known is not None and alias.is_vouched_for and is_version(alias.target):
+    known = storage._shared.get(alias.target) if alias.is_vouched_for and is_version(alias.target) else None
+    if known is not None and type(known.value) is not Alias:
         return known.value
     try:
         if alias.is_vouched_for:
@@ -169,10 +169,9 @@ def _dangling(key: str, storage: Any, error: RegistryError) -> RegistryError:
 
 
 def _leads_to_alias(key: str, target: str, storage: Any) -> AliasError:
-    itself = key == target
+    where = "itself" if key == target else f"the alias {target!r}"
     return AliasError(
-        f"{key!r} in {storage.location} is an alias of {'itself' if itself else f'the alias {target!r}'}, and "
-        "an alias leads to an artifact",
+        f"{key!r} in {storage.location} is an alias of {where}, and an alias leads to an artifact",
         suggestions=["move it to a version or another name"],
         context={"alias": key, "target": target},
     )

@@ -1,4 +1,4 @@
-"""Deprecated names of a registry whose look-ups read a dictionary: the first look-up of one has to miss it."""
+"""Deprecated names of a registry whose look-ups read a dictionary: the first look-up of one misses it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from registry.discovery import MISSING
 from registry.storage.base import View
-from registry.versions.deprecation import Deprecation, warn_once
+from registry.versions.deprecation import Deprecation, deprecation_of, warn_once
 
 if TYPE_CHECKING:
     from registry.base import Registry
@@ -54,6 +54,12 @@ class Noted:
             cls._view = View(Unwarned(self._unwarned, cls._view))
         else:
             self._unwarned.add(key)
+
+    def registered(self, cls: type[Registry[Any]], key: Any, artifact: Any) -> None:
+        """Note what an artifact that was registered just now says against itself."""
+        deprecation = deprecation_of(artifact)
+        if deprecation is not None and cls._storage().view is not None:  # else it is in the entry
+            self.add(cls, key, artifact, deprecation)
 
     def drop(self, key: Any) -> None:
         """Say nothing against ``key`` any more."""

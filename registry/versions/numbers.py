@@ -86,6 +86,8 @@ def publish(cls: type[Registry[Any]], name: str, artifact: Any) -> str:
         number += 1
         key = f"{name}@{number}"
         claim = storage.claim(key, artifact)
+        if claim.won:
+            cls._deprecated.registered(cls, key, artifact)
         if claim.won or claim.same:
             return key
 
