@@ -94,12 +94,12 @@ def publish(cls: type[Registry[Any]], name: str, artifact: Any) -> str:
 
 def versions_of(cls: type[Registry[Any]], name: str) -> list[Version]:
     """See `Versions.versions`."""
-    _check_name(name)
     return listed(cls._storage(), name, cls._deprecated)
 
 
 def listed(storage: Storage[Any, Any], name: str, noted: Any = None) -> list[Version]:
     """The versions of ``name`` that a storage holds, by number; ``noted`` has what is deprecated here."""
+    _check_name(name)
     if hasattr(storage, "entries"):
         found = [_of_entry(stored) for stored in _entries(storage, name)]
     else:
