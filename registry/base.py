@@ -161,10 +161,10 @@ class Registry(Generic[A], metaclass=RegistryMeta):
     def _settle(cls, key: Any, artifact: Any, claim: Claim) -> None:
         """Do what is to be done after a create: nothing, replace, or raise."""
         if not (claim.won or claim.same):
-            check_replaceable(cls, key)
             policy = cls._on_duplicate or settings.on_duplicate()
             if policy == "keep":
                 return
+            check_replaceable(cls, key)
             if policy == "replace":
                 claim = cls._storage().replace(key, artifact, PRESENT)
             elif is_redefinition(cls._own.get(key), artifact, claim):

@@ -110,6 +110,14 @@ def test_a_version_is_never_replaced(define, policy):
     assert losses["loss@1"](1) == 1
 
 
+def test_keeping_what_is_there_is_for_versions_too(define):
+    losses = define(on_duplicate="keep")
+    losses.publish_version("loss", numbered(1))
+    losses.register_artifact("loss@1", numbered(2))
+
+    assert losses["loss@1"](1) == 1
+
+
 def test_a_redefinition_does_not_replace_a_version_that_this_process_registered(define):
     losses = define()
     losses.register_artifact("loss@1", numbered(1))
