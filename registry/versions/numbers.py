@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
@@ -15,10 +14,8 @@ if TYPE_CHECKING:
     from registry.storage.base import Storage
     from registry.storage.remote import RemoteStorageProxy, Stored
 
-VERSION_PATTERN: Final = r"^(.+)@([1-9][0-9]{0,8})$"
-"""A key that is a version: the name, ``@``, and the number without leading zeros."""
-
-_match_version = re.compile(VERSION_PATTERN[1:-1], re.DOTALL).fullmatch
+MAX_DIGITS: Final = 9
+"""Longer numbers are no versions."""
 
 
 class Version(NamedTuple):
@@ -48,9 +45,15 @@ class _Known(NamedTuple):
 
 
 def split_version(key: object) -> tuple[str, int] | None:
-    """Name and number of a key that is a version; None of any other key."""
-    found = _match_version(key) if isinstance(key, str) else None
-    return (found[1], int(found[2])) if found else None
+    """Name and number of a key that is a version; None of any other key.
+
+    A version is a name, ``@``, and a number of ASCII digits without leading zeros.
+    """
+    if not isinstance(key, str):
+        return None
+    name, _, number = key.rpartition("@")
+    is_number = number.isascii() and number.isdecimal() and number[0] != "0" and len(number) <= MAX_DIGITS
+    return (name, int(number)) if name and is_number else None
 
 
 def is_version(key: object) -> bool:
