@@ -102,10 +102,10 @@ async def _stored(storage: Storage[Any, A]) -> AsyncIterator[tuple[Any, A]]:
         for pair in storage.items():
             yield pair
         return
-    pairs, page = await awaiting("page_of_pairs")
+    entries, page = await awaiting("_page_of_entries")
     while True:
-        for pair in pairs:
-            yield pair
+        for entry in entries:
+            yield entry.key, await awaiting("_value", entry.key, entry.envelope)
         if page is None:
             return
-        pairs, page = await awaiting("page_of_pairs", page)
+        entries, page = await awaiting("_page_of_entries", "", page)

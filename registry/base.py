@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast, overload
 
 from registry import hierarchy, settings
@@ -18,6 +19,9 @@ from registry.steps import Ask, Steps, finish
 from registry.storage.base import PRESENT, Claim, Storage, View
 from registry.storage.choice import check_place, storage_for
 from registry.suggest import did_you_mean, near_names
+from registry.versions import Versions
+from registry.versions.noted import Noted
+from registry.versions.numbers import check_replaceable
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -91,6 +95,8 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             is in `registry.discovery`.
         parent: a registry of the same kind, in which names that are not found here are looked up; the rule
             is in `registry.hierarchy`. Not inherited by subclasses, as no place is.
+        frozen: path of a lock file: a shared registry holds what was frozen there and asks no server;
+            ``REGISTRY_FROZEN`` unless given.
 
     Raises:
         NamespaceError: ``logic_namespace`` is not a namespace. Nothing is contacted.
@@ -102,6 +108,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
     _own: ClassVar[dict[Any, Own]] = {}
     _declared: ClassVar[Declared] = Declared()
     _parent: ClassVar[type[Registry[Any]] | None] = None
+    _deprecated: ClassVar[Noted] = Noted()
     _strict: ClassVar[bool] = False
     _abstract: ClassVar[bool] = False
     _on_duplicate: ClassVar[str | None] = None
@@ -119,6 +126,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         trusted_modules: Iterable[str] = (),
         entry_points: str | None = None,
         parent: type[Registry[Any]] | None = None,
+        frozen: str | PathLike[str] | None = None,
         base: bool = False,
         **keywords: Any,
     ) -> None:
@@ -131,9 +139,10 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             cls._on_duplicate = checked_policy(on_duplicate)
         cls._own = {}
         cls._declared = Declared(entry_points)
+        cls._deprecated = Noted()
         if base:
             return
-        check_place(cls.__name__, logic_namespace, server, storage)
+        check_place(cls.__name__, logic_namespace, server, storage, frozen)
         cls._repository = storage_for(
             namespace=logic_namespace,
             server=server,
@@ -142,7 +151,9 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             trusted_modules=trusted_modules,
             module=cls.__module__,
             describe=cls._published_meta,
+            frozen=frozen,
         )
+        cls._declared = getattr(cls._repository, "declared", cls._declared)
         cls._view = cls._repository.view or View(_NOTHING.table)
         cls._parent = None if parent is None else hierarchy.checked_parent(cls, parent)
 
@@ -163,6 +174,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             policy = cls._on_duplicate or settings.on_duplicate()
             if policy == "keep":
                 return
+            check_replaceable(cls, key)
             if policy == "replace":
                 claim = yield Ask(cls._storage(), "replace", (key, artifact, PRESENT))
             elif is_redefinition(cls._own.get(key), artifact, claim):
@@ -171,6 +183,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
                 raise taken(cls.__name__, cls._shown(), key, str(origin_of(artifact)), claim.owner)
         if claim.won:
             cls._own[key] = Own.of(claim.version, artifact)
+            cls._deprecated.registered(cls, key, artifact)
 
     @classmethod
     def safe_register_batch(cls, mapping: Mapping[Any, A], *, skip_invalid: bool = True) -> dict[str, Any]:
@@ -319,6 +332,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         """The steps of `_miss`."""
         repository = cls._storage()
         _hashable(key)
+        cls._deprecated.looked_up(cls, key)
         near: list[str] | None = None
         # What only gets near names, a search, is not asked of a storage here that a parent stands behind.
         above = cls._parent is not None and repository.view is not None
@@ -331,6 +345,8 @@ class Registry(Generic[A], metaclass=RegistryMeta):
                 found = yield Ask(repository, "__getitem__", (key,))
                 return found
             except RegistryError as error:
+                if "alias" in error.context:
+                    raise  # the name is there; what it leads to is not
                 near = error.suggestions
             except KeyError:  # of a user's own mapping
                 pass
@@ -449,6 +465,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             RegistryError: nothing is registered under ``key``.
         """
         cls.validate_artifact(artifact)
+        check_replaceable(cls, key)
         claim = cls._storage().replace(_hashable(key), artifact, PRESENT)
         if not claim.won and key in cls._declared.aliases:
             return cls.update_artifact(cls._declared.aliases[key], artifact)
@@ -563,8 +580,10 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         for key in names:
             try:
                 cls.validate_artifact(cls.get_artifact(key))
-            except RegistryError:
-                continue  # removed since it was listed
+            except RegistryError as error:
+                if "alias" in error.context:
+                    errors[key] = error  # it is there, and what it leads to is not
+                continue  # else removed since it was listed
             except RemoteError:
                 raise  # says nothing of the artifact, and the next one would take as long to fail
             except ValidationError as error:
@@ -608,7 +627,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         return f"{cls.__name__} ({location})" if location else cls.__name__
 
 
-class NamedRegistry(Factory, Asynchronous[A], Registry[A], base=True):
+class NamedRegistry(Factory, Versions, Asynchronous[A], Registry[A], base=True):
     """A registry whose artifacts mostly have a name of their own: `register_artifact` and its forms."""
 
     @overload

@@ -22,6 +22,8 @@ from registry.steps import Ask, Steps, finish, finish_awaiting
 from registry.storage.base import PRESENT, Claim, Storage, as_items
 from registry.storage.connection import Address, Connection
 from registry.storage.problems import outside_contract
+from registry.versions.aliases import Alias, following, is_alias, read
+from registry.versions.deprecation import Deprecation, deprecation_of, warn_once
 from registry_client.api.batch import batch_set
 from registry_client.api.entries import (
     contains_entry,
@@ -196,10 +198,11 @@ class RemoteStorageProxy(Storage[str, V]):
 
     def entry(self, key: str) -> Stored:
         """The entry as the server has it, its value not decoded."""
-        return self._entry(check_key(key), suggest=NEAR_NAMES)
+        return finish(self._entering(key))
 
-    def _entry(self, key: str, *, suggest: Any) -> Stored:
-        return _stored(key, self._call(get_entry, key=key, suggest=suggest))
+    def _entering(self, key: str, suggest: Any = NEAR_NAMES) -> Steps[Stored]:
+        answer = yield self._ask(get_entry, key=check_key(key), suggest=suggest)
+        return _stored(key, answer)
 
     def __setitem__(self, key: str, value: V) -> None:
         self._set(key, self._encode(key, value))
@@ -225,12 +228,12 @@ class RemoteStorageProxy(Storage[str, V]):
         key = check_key(key)
         while True:
             try:
-                stored = self._entry(key, suggest=NEAR_NAMES if default is _MISSING else UNSET)
+                stored = finish(self._entering(key, NEAR_NAMES if default is _MISSING else UNSET))
             except RegistryError:
                 if default is _MISSING:
                     raise
                 return default
-            value = self._decode(key, stored.envelope)
+            value = self._value(key, stored.envelope)
             try:
                 self._call(delete_entry, key=key, if_match=f'"{stored.etag}"')
             except PreconditionFailedError:
@@ -313,14 +316,10 @@ class RemoteStorageProxy(Storage[str, V]):
         listing, page = yield from turning
         return (_stored(entry.key, entry) for entry in listing.items), page
 
-    def _page_of_pairs(self, page: Any = UNSET) -> Steps[tuple[Iterator[tuple[str, V]], Any]]:
-        entries, page = yield from self._page_of_entries(page=page)
-        return ((stored.key, self._decode(stored.key, stored.envelope)) for stored in entries), page
-
     def snapshot(self) -> Iterator[tuple[str, V]]:
         """The pairs, in creation order; one that may not be decoded raises when its turn comes."""
         for stored in self.entries():
-            yield stored.key, self._decode(stored.key, stored.envelope)
+            yield stored.key, self._value(stored.key, stored.envelope)
 
     def update(self, other: Any = (), /, **keywords: Any) -> None:
         """Store all pairs, in their order, 1,000 a request; each request is one transaction."""
@@ -393,6 +392,11 @@ class RemoteStorageProxy(Storage[str, V]):
         keyring = self._codec.policy.keyring()
         return signature is not None and keyring is not None and key_id_of(signature) in keyring
 
+    def _holds(self, stored: Stored, offered: Envelope) -> bool:
+        """Whether an entry is what ``offered`` is, for our readers too."""
+        same = _is_same(stored.digest, stored.envelope.meta or {}, offered)
+        return same and self._is_vouched_for(stored.envelope.signature, offered)
+
     # ---- the way to the server and back
 
     async def awaiting(self, method: str, *arguments: Any) -> Any:
@@ -400,6 +404,16 @@ class RemoteStorageProxy(Storage[str, V]):
         return await finish_awaiting(getattr(self, _STEPS[method])(*arguments))
 
     def _reading(self, key: str, suggest: int = NEAR_NAMES) -> Steps[Any]:
+        found = yield from self._finding(key, suggest)
+        if type(found) is Alias:
+            found = yield from following(self, key, found, suggest)
+        return found
+
+    def _found(self, key: str, suggest: int) -> Any:
+        return finish(self._finding(key, suggest))
+
+    def _finding(self, key: str, suggest: int) -> Steps[Any]:
+        """The value of an entry; an alias as such."""
         key = check_key(key)
         known = self._shared.get(key)
         answer = yield self._ask(
@@ -415,7 +429,9 @@ class RemoteStorageProxy(Storage[str, V]):
             value = known.value
         else:
             value = self._decode(key, envelope)
-        if may_be_shared(envelope):
+            if (deprecation := Deprecation.of_meta(envelope.meta)) is not None:
+                warn_once(self.location, key, deprecation)
+        if type(value) is Alias or may_be_shared(envelope):
             self._share(key, _Shared(answer.etag, envelope, value))
         return value
 
@@ -427,8 +443,19 @@ class RemoteStorageProxy(Storage[str, V]):
             with suppress(StopIteration, RuntimeError):  # another thread was here first
                 self._shared.pop(next(iter(self._shared)), None)
 
+    def _value(self, key: str, envelope: Envelope) -> Any:
+        return finish(self._valuing(key, envelope))
+
+    def _valuing(self, key: str, envelope: Envelope) -> Steps[Any]:
+        value = self._decode(key, envelope)
+        if type(value) is Alias:
+            value = yield from following(self, key, value, NEAR_NAMES)
+        return value
+
     def _decode(self, key: str, envelope: Envelope) -> Any:
-        return self._codec.decode(envelope, namespace=self.namespace, key=key)
+        """The value of an envelope; an alias as such."""
+        value = self._codec.decode(envelope, namespace=self.namespace, key=key)
+        return read(envelope, key=key, policy=self._codec.policy) if is_alias(envelope) else value
 
     def _encode(self, key: str, value: object) -> Envelope:
         key = check_key(key)
@@ -469,7 +496,10 @@ _STEPS: Final = {
     "replace": "_replacing",
     "near_names": "_offering",
     "__iter__": "_listing",
-    "page_of_pairs": "_page_of_pairs",
+    "entry": "_entering",
+    "_found": "_finding",
+    "_value": "_valuing",
+    "_page_of_entries": "_page_of_entries",
 }
 
 
@@ -485,6 +515,8 @@ def _meta_of(value: object) -> dict[str, str]:
     if not callable(value):
         return {}
     meta = {"origin": str(origin_of(value))}
+    if (deprecation := deprecation_of(value)) is not None:
+        meta |= deprecation.to_meta()
     identity = identity_of(value)
     return meta if identity is None else {**meta, "identity": identity}
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from registry.storage.connection import Address, Connection
+from registry_client.api.entries import count_entries
 from registry_client.api.namespaces import clear_namespace, list_namespaces
 from registry_client.api.service import get_capabilities, get_health, get_readiness, get_stats
 
@@ -43,6 +44,10 @@ class RegistryServer:
     def ready(self) -> None:
         """Return if it reaches its storage."""
         self._connection.call(get_readiness)
+
+    def cursor(self, namespace: str) -> str:
+        """How far a namespace has come: equal cursors, nothing was written in between."""
+        return str(self._connection.call(count_entries, namespace).cursor)
 
     def stats(self) -> dict[str, Any]:
         """The object that ``GET /stats`` answers."""

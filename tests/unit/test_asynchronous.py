@@ -466,3 +466,15 @@ class TestLoops:
         )
         environment = {**os.environ, "PYTHONPATH": SOURCES}
         subprocess.run([sys.executable, "-c", script], check=True, timeout=60, env=environment)
+
+
+async def test_shared_aliases_are_followed_while_awaiting(define_shared, monkeypatch):
+    losses = define_shared()
+    losses.register_artifact("mse", mse)
+    losses.move_alias("champion", "mse")
+    monkeypatch.setattr(
+        losses._storage()._connection, "call", lambda *_, **__: pytest.fail("a call that stops the loop")
+    )
+
+    assert await losses.aget_artifact("champion") is mse
+    assert [pair async for pair in losses.aitems()] == [("mse", mse), ("champion", mse)]
