@@ -38,10 +38,10 @@ class RegistryMeta(type):
     _repository: Storage[Any, Any] | None
     _identity_by_name = property(lambda cls: getattr(cls._repository, "namespace", cls._repository))
 
-    def __getitem__(cls, key: Any) -> Any:
+    def __getitem__(cls: type[Registry[A]], key: Any) -> A:  # type: ignore[misc] # of a class of this metaclass
         if cls._repository is None:  # a base class: FunctionalRegistry[[int], float]
-            return cast(Any, cls).__class_getitem__(key)
-        return cast(Any, cls).get_artifact(key)
+            return cast(A, cast(Any, cls).__class_getitem__(key))
+        return cls.get_artifact(key)
 
     def __contains__(cls, key: object) -> bool:
         return cast(bool, cast(Any, cls).has_identifier(key))
@@ -272,8 +272,16 @@ class Registry(Generic[A], metaclass=RegistryMeta):
 
     # ---- look up
 
+    @overload
     @classmethod
-    def get_artifact(cls, key: Any, default: Any = MISSING) -> A:
+    def get_artifact(cls, key: Any) -> A: ...
+
+    @overload
+    @classmethod
+    def get_artifact(cls, key: Any, default: T) -> A | T: ...
+
+    @classmethod
+    def get_artifact(cls, key: Any, default: Any = MISSING) -> Any:
         """The artifact registered under ``key``, or ``default`` where one is given and there is none.
 
         On a shared registry this is one request, also for a miss.
@@ -284,7 +292,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             RemoteError: the server gave no usable answer; no default hides that.
         """
         try:
-            return cls._view.table[key]  # type: ignore[no-any-return]
+            return cls._view.table[key]
         except (KeyError, TypeError):
             pass
         return cls._miss(key, default)
