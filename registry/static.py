@@ -1,9 +1,9 @@
 """What type checkers see of ``register_artifact``; nothing here is imported when a program runs.
 
-What is registered keeps its own type, and has to be what the registry declares. That would be a type variable
-bounded by another one, which Python's types do not have. A protocol with an overloaded ``__call__`` says it: a
-callable is assignable to that only if it is assignable to each overload. One is what the registry declares;
-the other is solved for what the callable itself is.
+What is registered keeps its own type, and has to be what the registry declares. That would be a type
+variable bounded by another one, which Python's types do not have. A protocol with an overloaded ``__call__``
+says it: a callable is assignable to that only if it is assignable to each overload. One is what the registry
+declares; the other is solved for what the callable itself is.
 
 Callable objects come out as the callables that they are, without their other attributes; and whether a class
 conforms to a `FunctionalRegistry` that declares parameters is told at run time only.
