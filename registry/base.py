@@ -11,7 +11,7 @@ from registry.discovery import MISSING, Declared, Target, is_shared
 from registry.duplicates import Own, checked_policy, is_redefinition, taken
 from registry.errors import CoercionError, RegistryError, RemoteError, ValidationError
 from registry.factory import Factory
-from registry.origin import origin_of
+from registry.origin import told_origin
 from registry.overlay import Overlay
 from registry.storage.base import PRESENT, Claim, Storage, View
 from registry.storage.choice import check_place, storage_for
@@ -162,7 +162,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             elif is_redefinition(cls._own.get(key), artifact, claim):
                 claim = cls._storage().replace(key, artifact, claim.version)
             if not (claim.won or claim.same):
-                raise taken(cls.__name__, cls._shown(), key, str(origin_of(artifact)), claim.owner)
+                raise taken(cls.__name__, cls._shown(), key, told_origin(artifact), claim.owner)
         if claim.won:
             cls._own[key] = Own.of(claim.version, artifact)
 
@@ -429,7 +429,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         keys = cls._storage().keys_of(artifact)
         if not keys:
             raise RegistryError(
-                f"{origin_of(artifact)} is not registered in {cls._shown()}",
+                f"{told_origin(artifact)} is not registered in {cls._shown()}",
                 context={"registry": cls.__name__},
             )
         for key in keys:
