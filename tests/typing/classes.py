@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from typing import Any, assert_type
+from typing import Any, Protocol, assert_type
 
 from registry import SchemeRegistry, TypeRegistry
 
@@ -71,6 +71,30 @@ def make_wrongly() -> None:
 
 class Steeper(Linear):
     """A registered class can be inherited from."""
+
+
+assert_type(Models.register_artifact("base", Model), type[Model])
+
+
+class Predicts(Protocol):
+    def predict(self, x: int) -> int: ...
+
+
+class Predictors(TypeRegistry[Predicts], abstract=True):
+    """Declares what members its classes have."""
+
+
+@Predictors.register_artifact
+class Alone:
+    depth: int = 1
+
+    def predict(self, x: int) -> int:
+        return x
+
+
+assert_type(Alone().depth, int)
+assert_type(Predictors.register_artifact("alone", Alone), type[Alone])
+assert_type(Predictors["Alone"]().predict(1), int)
 
 
 # ---- looking up
@@ -144,6 +168,10 @@ def refused_update() -> None:
 
 def refused_batch() -> None:
     Models.safe_register_batch({"stranger": Stranger}, skip_invalid=False)  # error
+
+
+def refused_without_the_member() -> None:
+    Predictors.register_artifact("anything", Anything)  # error
 
 
 def refused_instance() -> None:
