@@ -22,11 +22,14 @@ from registry_server.handlers.batch import Batch
 from registry_server.handlers.entries import Entries
 from registry_server.handlers.namespaces import Namespaces
 from registry_server.handlers.service import Service
+from registry_server.handlers.watch import Watch
+from registry_server.metrics import Metrics
 from registry_server.operations import OperationStage
 from registry_server.requests import Gate
 from registry_server.settings import ServerSettings
 from registry_server.storage.base import StorageBackend
 from registry_server.storage.select import backend_from_url
+from registry_server.watch import WatchHub
 
 DISTRIBUTION = "namestead"
 
@@ -45,16 +48,21 @@ class TagResolver(Resolver):
         return Resolution(function, operation.operation_id)
 
 
-def create_app(settings: ServerSettings, backend: StorageBackend | None = None) -> ConnexionMiddleware:
+def create_app(
+    settings: ServerSettings, backend: StorageBackend | None = None, hub: WatchHub | None = None
+) -> ConnexionMiddleware:
     """The ASGI application of a registry server.
 
     Args:
         settings: see `ServerSettings`; host and port only tell it which Host fields to answer.
         backend: an open storage, which stays the caller's to close; otherwise one is made of
             ``settings.storage``, opened and closed with the application's lifespan.
+        hub: where waiting requests gather, of ``backend``; whoever gives one closes it before the server
+            waits for requests to end.
     """
     owned = backend is None
     store = backend_from_url(settings.storage) if backend is None else backend
+    hub = hub or WatchHub(store)
     gate = Gate(header_bytes=settings.limits.header_bytes, allowed_hosts=settings.hosts())
     stage_of: list[OperationStage] = []
 
@@ -67,17 +75,22 @@ def create_app(settings: ServerSettings, backend: StorageBackend | None = None) 
 
     handlers = {
         "service": Service(
-            store, settings.limits, version=version(DISTRIBUTION), request_counts=request_counts
+            store,
+            settings.limits,
+            version=version(DISTRIBUTION),
+            request_counts=request_counts,
+            metrics=Metrics(store, hub, request_counts),
         ),
         "namespaces": Namespaces(store),
         "entries": Entries(store, settings.limits),
         "batch": Batch(store, settings.limits),
+        "watch": Watch(store, hub),
     }
     pages = PagesMount(store)
     app = ConnexionMiddleware(
         pages,
         middlewares=[first_stage, *ConnexionMiddleware.default_middlewares],  # type: ignore[list-item]
-        lifespan=partial(_lifespan, store if owned else None, pages),
+        lifespan=partial(_lifespan, store if owned else None, pages, hub),
         swagger_ui_options=SwaggerUIOptions(swagger_ui_path="/docs"),
         resolver=TagResolver(handlers),
     )
@@ -86,12 +99,15 @@ def create_app(settings: ServerSettings, backend: StorageBackend | None = None) 
 
 
 @asynccontextmanager
-async def _lifespan(owned: StorageBackend | None, pages: PagesMount, _app: object) -> AsyncIterator[None]:
+async def _lifespan(
+    owned: StorageBackend | None, pages: PagesMount, hub: WatchHub, _app: object
+) -> AsyncIterator[None]:
     if owned is not None:
         await owned.open()
     pages.start()
     try:
         yield
     finally:
+        hub.close()
         if owned is not None:
             await owned.close()

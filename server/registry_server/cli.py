@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
@@ -19,6 +20,7 @@ from registry_server.protocol import RegistryProtocol
 from registry_server.settings import ServerSettings
 from registry_server.storage.base import StorageBackend, StorageSetupError
 from registry_server.storage.select import backend_from_url, default_url
+from registry_server.watch import WatchHub
 
 GRACE_SECONDS = 5
 """How long requests under way may take to finish once the server was told to stop."""
@@ -70,7 +72,8 @@ def serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
 
 async def _serve(settings: ServerSettings, sockets: list[socket.socket], say: Callable[[str], None]) -> None:
     backend = backend_from_url(settings.storage)
-    server = _Server(_uvicorn_config(settings, backend))
+    hub = WatchHub(backend)
+    server = _Server(_uvicorn_config(create_app(settings, backend, hub), settings), hub)
     with server.stopped_by_signals():
         await backend.open()
         try:
@@ -88,6 +91,14 @@ class _Server(uvicorn.Server):
     Uvicorn alone raises a signal again once it has stopped: SIGTERM would end the process and SIGINT cancel
     the task, either before the storage is closed.
     """
+
+    def __init__(self, config: uvicorn.Config, hub: WatchHub) -> None:
+        super().__init__(config)
+        self._hub = hub
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._hub.close()  # uvicorn waits for requests under way, and these wait for changes
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -108,9 +119,9 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def _uvicorn_config(settings: ServerSettings, backend: StorageBackend) -> uvicorn.Config:
+def _uvicorn_config(app: Any, settings: ServerSettings) -> uvicorn.Config:
     return uvicorn.Config(
-        create_app(settings, backend),
+        app,
         lifespan="on",
         http=RegistryProtocol,
         ws="none",
