@@ -36,7 +36,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
 _DESCRIPTION = """\
 Measure the registry against what it would be compared with: bare frameworks, other registries, a class
 written by hand, plain httpx. In each round every contender runs once, in turn forwards and backwards, so that
-a ratio compares the same moment of the machine; printed is the median of the rounds' ratios, with min and max.
+a ratio compares the same moment of the machine; printed is the median of the rounds' ratios, with the range.
 Trust ratios; a rate or a time tells of this machine at this moment.
 """
 
