@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast, overload
 
 from registry import settings
@@ -16,6 +17,9 @@ from registry.overlay import Overlay
 from registry.storage.base import PRESENT, Claim, Storage, View
 from registry.storage.choice import check_place, storage_for
 from registry.suggest import did_you_mean, near_names
+from registry.versions import Versions
+from registry.versions.noted import Noted
+from registry.versions.numbers import check_replaceable
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -90,6 +94,8 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         trusted_modules: modules into which unsigned references are followed.
         entry_points: find the entry points of this group too, each imported when it is looked up; the rule
             is in `registry.discovery`.
+        frozen: path of a lock file: a shared registry holds what was frozen there and asks no server;
+            ``REGISTRY_FROZEN`` unless given.
 
     Raises:
         NamespaceError: ``logic_namespace`` is not a namespace. Nothing is contacted.
@@ -99,6 +105,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
     _view: ClassVar[View[Any, Any]] = _NOTHING
     _own: ClassVar[dict[Any, Own]] = {}
     _declared: ClassVar[Declared] = Declared()
+    _deprecated: ClassVar[Noted] = Noted()
     _strict: ClassVar[bool] = False
     _abstract: ClassVar[bool] = False
     _on_duplicate: ClassVar[str | None] = None
@@ -115,6 +122,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         trust: Any = "signed",
         trusted_modules: Iterable[str] = (),
         entry_points: str | None = None,
+        frozen: str | PathLike[str] | None = None,
         base: bool = False,
         **keywords: Any,
     ) -> None:
@@ -127,9 +135,10 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             cls._on_duplicate = checked_policy(on_duplicate)
         cls._own = {}
         cls._declared = Declared(entry_points)
+        cls._deprecated = Noted()
         if base:
             return
-        check_place(cls.__name__, logic_namespace, server, storage)
+        check_place(cls.__name__, logic_namespace, server, storage, frozen)
         cls._repository = storage_for(
             namespace=logic_namespace,
             server=server,
@@ -138,7 +147,9 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             trusted_modules=trusted_modules,
             module=cls.__module__,
             describe=cls._published_meta,
+            frozen=frozen,
         )
+        cls._declared = getattr(cls._repository, "declared", cls._declared)
         cls._view = cls._repository.view or View(_NOTHING.table)
 
     # ---- register
@@ -157,6 +168,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             policy = cls._on_duplicate or settings.on_duplicate()
             if policy == "keep":
                 return
+            check_replaceable(cls, key)
             if policy == "replace":
                 claim = cls._storage().replace(key, artifact, PRESENT)
             elif is_redefinition(cls._own.get(key), artifact, claim):
@@ -165,6 +177,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
                 raise taken(cls.__name__, cls._shown(), key, told_origin(artifact), claim.owner)
         if claim.won:
             cls._own[key] = Own.of(claim.version, artifact)
+            cls._deprecated.registered(cls, key, artifact)
 
     @classmethod
     def safe_register_batch(cls, mapping: Mapping[Any, A], *, skip_invalid: bool = True) -> dict[str, Any]:
@@ -306,6 +319,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         """A look-up that the view could not answer."""
         repository = cls._storage()
         _hashable(key)
+        cls._deprecated.looked_up(cls, key)
         near: list[str] | None = None
         if default is not MISSING or cls._declared.declares(key):
             found: A = repository.get(key, MISSING)
@@ -315,6 +329,8 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             try:
                 return repository[key]
             except RegistryError as error:
+                if "alias" in error.context:
+                    raise  # the name is there; what it leads to is not
                 near = error.suggestions
             except KeyError:  # of a user's own mapping
                 pass
@@ -394,6 +410,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             RegistryError: nothing is registered under ``key``.
         """
         cls.validate_artifact(artifact)
+        check_replaceable(cls, key)
         claim = cls._storage().replace(_hashable(key), artifact, PRESENT)
         if not claim.won and key in cls._declared.aliases:
             return cls.update_artifact(cls._declared.aliases[key], artifact)
@@ -508,8 +525,10 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         for key in names:
             try:
                 cls.validate_artifact(cls.get_artifact(key))
-            except RegistryError:
-                continue  # removed since it was listed
+            except RegistryError as error:
+                if "alias" in error.context:
+                    errors[key] = error  # it is there, and what it leads to is not
+                continue  # else removed since it was listed
             except RemoteError:
                 raise  # says nothing of the artifact, and the next one would take as long to fail
             except ValidationError as error:
@@ -551,7 +570,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         return f"{cls.__name__} ({location})" if location else cls.__name__
 
 
-class NamedRegistry(Factory, Registry[A], base=True):
+class NamedRegistry(Factory, Versions, Registry[A], base=True):
     """A registry whose artifacts mostly have a name of their own: `register_artifact` and its forms."""
 
     @overload

@@ -69,7 +69,7 @@ def missing_in(function: FunctionType) -> dict[str, int | None]:
     namespace = function.__globals__
     if not _may_bind_more(namespace):
         return {}
-    builtins = cast(Any, function).__builtins__  # mypy knows it, until it reads FunctionType from its cache
+    builtins = cast(Any, function).__builtins__  # not in every version of the typeshed
     missing: dict[str, int | None] = {}
     for name, line, guarded in lookups(function.__code__):
         if not guarded and name not in namespace and name not in builtins:
