@@ -13,7 +13,7 @@ from registry.discovery import MISSING, Declared, Target, is_shared
 from registry.duplicates import Own, checked_policy, is_redefinition, taken
 from registry.errors import CoercionError, RegistryError, RemoteError, ValidationError
 from registry.factory import Factory
-from registry.origin import origin_of
+from registry.origin import told_origin
 from registry.overlay import Overlay
 from registry.steps import Ask, Steps, finish
 from registry.storage.base import PRESENT, Claim, Storage, View
@@ -45,10 +45,14 @@ class RegistryMeta(type):
     _repository: Storage[Any, Any] | None
     _identity_by_name = property(lambda cls: getattr(cls._repository, "namespace", cls._repository))
 
-    def __getitem__(cls, key: Any) -> Any:
+    def __getitem__(cls: type[Registry[A]], key: Any) -> A:  # type: ignore[misc] # of a class of this metaclass
+        try:  # as `get_artifact`, and not by it: a call more would cost half a look-up
+            return cls._view.table[key]  # type: ignore[no-any-return]
+        except (KeyError, TypeError):
+            pass
         if cls._repository is None:  # a base class: FunctionalRegistry[[int], float]
-            return cast(Any, cls).__class_getitem__(key)
-        return cast(Any, cls).get_artifact(key)
+            return cast(A, cast(Any, cls).__class_getitem__(key))
+        return cls._miss(key, MISSING)
 
     def __contains__(cls, key: object) -> bool:
         return cast(bool, cast(Any, cls).has_identifier(key))
@@ -180,7 +184,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             elif is_redefinition(cls._own.get(key), artifact, claim):
                 claim = yield Ask(cls._storage(), "replace", (key, artifact, claim.version))
             if not (claim.won or claim.same):
-                raise taken(cls.__name__, cls._shown(), key, str(origin_of(artifact)), claim.owner)
+                raise taken(cls.__name__, cls._shown(), key, told_origin(artifact), claim.owner)
         if claim.won:
             cls._own[key] = Own.of(claim.version, artifact)
             cls._deprecated.registered(cls, key, artifact)
@@ -295,8 +299,16 @@ class Registry(Generic[A], metaclass=RegistryMeta):
 
     # ---- look up
 
+    @overload
     @classmethod
-    def get_artifact(cls, key: Any, default: Any = MISSING) -> A:
+    def get_artifact(cls, key: Any) -> A: ...
+
+    @overload
+    @classmethod
+    def get_artifact(cls, key: Any, default: T) -> A | T: ...
+
+    @classmethod
+    def get_artifact(cls, key: Any, default: Any = MISSING) -> Any:
         """The artifact registered under ``key``, or ``default`` where one is given and there is none.
 
         On a shared registry this is one request, also for a miss.
@@ -307,7 +319,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             RemoteError: the server gave no usable answer; no default hides that.
         """
         try:
-            return cls._view.table[key]  # type: ignore[no-any-return]
+            return cls._view.table[key]
         except (KeyError, TypeError):
             pass
         return cls._miss(key, default)
@@ -501,7 +513,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         keys = cls._storage().keys_of(artifact)
         if not keys:
             raise RegistryError(
-                f"{origin_of(artifact)} is not registered in {cls._shown()}",
+                f"{told_origin(artifact)} is not registered in {cls._shown()}",
                 context={"registry": cls.__name__},
             )
         for key in keys:

@@ -17,7 +17,7 @@ from registry.envelope.trust import Trust, TrustPolicy
 from registry.errors import PreconditionFailedError, RegistryError
 from registry.identity import identity_of
 from registry.names import check_key, check_namespace
-from registry.origin import origin_of
+from registry.origin import JSON_VALUE, origin_of
 from registry.steps import Ask, Steps, finish, finish_awaiting
 from registry.storage.base import PRESENT, Claim, Storage, as_items
 from registry.storage.connection import Address, Connection
@@ -378,7 +378,7 @@ class RemoteStorageProxy(Storage[str, V]):
         if current is None:
             return Claim(False, None)
         meta = current.get("meta") or {}
-        owner = meta.get("origin") or "a JSON value"
+        owner = meta.get("origin") or JSON_VALUE
         same = _is_same(current["digest"], meta, offered)
         if same and not self._is_vouched_for(current.get("signature"), offered):
             # Our readers refuse what stands there, so leaving it in place would not register anything.
