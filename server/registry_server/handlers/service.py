@@ -31,11 +31,13 @@ class Service:
         *,
         version: str,
         request_counts: Callable[[], dict[str, int]],
+        asks_for_tokens: Callable[[], bool],
     ) -> None:
         self._backend = backend
         self._limits = limits
         self._version = version
         self._request_counts = request_counts
+        self._asks_for_tokens = asks_for_tokens
         self._created_at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         self._started = time.monotonic()
 
@@ -66,7 +68,9 @@ class Service:
         )
 
     async def get_capabilities(self) -> Answer:
-        profiles = ["core", "conditional", *(["durable"] if self._backend.durable else [])]
+        profiles = ["core", "conditional"]
+        profiles += ["auth"] if self._asks_for_tokens() else []
+        profiles += ["durable"] if self._backend.durable else []
         return Answer(
             {
                 "protocol": PROTOCOL_VERSION,
