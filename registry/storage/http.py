@@ -9,6 +9,7 @@ import json
 import os
 import random
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +19,7 @@ from urllib.parse import urlencode
 import httpcore
 import httpx
 
+from registry import settings
 from registry.errors import (
     OutcomeUnknownError,
     RemoteError,
@@ -169,6 +171,8 @@ class _Call:
         """Return after a pause if the request may be sent again, else raise what happened."""
         if isinstance(error, httpx.ConnectError):
             retries_end = min(self._started + CONNECT_RETRY_SECONDS, self._deadline)
+            if "certificate verify failed" in str(error).lower():
+                raise self._untrusted(error) from error
             if (left := retries_end - time.monotonic()) > 0:
                 self._pause(attempt, at_most=left)
                 return
@@ -192,6 +196,13 @@ class _Call:
         return ServerUnreachableError(
             f"Cannot connect to registry server {self._server()}: {_reason(error)}",
             suggestions=["start a server: python -m registry", "set REGISTRY_SERVER_URL to where one runs"],
+            context={"server": self._server()},
+        )
+
+    def _untrusted(self, error: Exception) -> RemoteError:
+        return ServerUnreachableError(
+            f"Registry server {self._server()} has a certificate that is not trusted here: {_reason(error)}",
+            suggestions=["set REGISTRY_SERVER_CA to the file of the authority that signed it"],
             context={"server": self._server()},
         )
 
@@ -257,13 +268,32 @@ class _Pools:
             return self._transports[url]
 
 
+def _tls_context() -> ssl.SSLContext:
+    """Trusts the CA of ``REGISTRY_SERVER_CA`` and no other; without one, what OpenSSL's variables or httpx say.
+
+    Raises:
+        ValidationError: the file is none of certificates.
+    """
+    authority = settings.server_ca()
+    if authority is None:
+        return httpx.create_ssl_context()  # heeds SSL_CERT_FILE and SSL_CERT_DIR
+    try:
+        return ssl.create_default_context(cafile=os.path.expanduser(authority))
+    except OSError as error:  # ssl.SSLError is one
+        raise ValidationError(
+            f"REGISTRY_SERVER_CA is {authority!r}, which cannot be used: {error.strerror or error}",
+            suggestions=["it is a PEM file with the certificate of the authority that signed the server's"],
+            context={"variable": "REGISTRY_SERVER_CA"},
+        ) from None
+
+
 class _Transport(httpx.HTTPTransport):
     """httpx's transport over a pool whose every network step ends at the call's deadline."""
 
     def __init__(self, *, secure: bool) -> None:
         # Not httpx's own __init__: it loads certificates, 20 ms and more, also where there is no TLS.
         self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False) if secure else None,
+            ssl_context=_tls_context() if secure else None,
             max_connections=_MAX_CONNECTIONS,
             max_keepalive_connections=_MAX_CONNECTIONS,
             keepalive_expiry=_KEEPALIVE_SECONDS,
