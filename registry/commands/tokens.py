@@ -54,11 +54,11 @@ def new(
 
     The first one locks the server: from then on every request needs a token.
     """
-    path = _file(tokens, storage)
     from registry_server.access.token_file import add_token
     from registry_server.access.tokens import make_token
 
     token, text = make_token(_name(name), _scopes(scope), expires_at=_expiry(expires))
+    path = _file(tokens, storage)
     add_token(path, token)
     typer.echo(text)
     said = f"token {token.id} for {token.name}: {', '.join(map(str, token.scopes))}; {_end(token)}; in {path}"
@@ -68,9 +68,9 @@ def new(
 @app.command("list")
 def list_(tokens: TokenFile = None, storage: Storage = None, as_json: AsJson = False) -> None:
     """Show the tokens, revoked and expired ones too; never what they are."""
-    path = _file(tokens, storage)
     from registry_server.access.token_file import read_token_file
 
+    path = _file(tokens, storage)
     try:
         found = list(read_token_file(path).tokens.values())
     except FileNotFoundError:
@@ -95,22 +95,22 @@ def revoke(
     storage: Storage = None,
 ) -> None:
     """End a token: servers that use the file take it no more, within two seconds."""
-    path = _file(tokens, storage)
     from registry_server.access.token_file import revoke_token
 
-    token = revoke_token(path, token_id)
+    token = revoke_token(_file(tokens, storage), token_id)
     say(f"revoked token {token.id} of {token.name}")
 
 
 def _file(tokens: str | None, storage: str | None) -> str:
+    from registry_server.access.place import token_file_for
+
     try:
-        from registry_server.access.place import token_file_for
-    except ImportError as error:
+        return token_file_for(tokens or None, storage or None)
+    except ImportError as error:  # what tells where your data directory is
         raise ValidationError(
-            f"Tokens need an extra: {error.name} is not installed",
-            suggestions=["pip install 'namestead[server]'"],
+            f"That needs an extra: {error.name} is not installed",
+            suggestions=["pip install 'namestead[server]'", "name the token file: --tokens FILE"],
         ) from None
-    return token_file_for(tokens or None, storage or None)
 
 
 def _no_file(path: str) -> ValidationError:

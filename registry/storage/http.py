@@ -269,7 +269,7 @@ class _Pools:
 
 
 def _tls_context() -> ssl.SSLContext:
-    """Trusts the CA of ``REGISTRY_SERVER_CA`` and no other; without one, what OpenSSL's variables or httpx say.
+    """Trusts the authority of ``REGISTRY_SERVER_CA``; without one, whom OpenSSL's variables or httpx do.
 
     Raises:
         ValidationError: the file is none of certificates.
