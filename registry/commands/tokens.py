@@ -40,9 +40,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")
 def new(
     name: Annotated[str, typer.Argument(help="Whose token it is, or what for.")],
     scope: Annotated[
-        list[str],
-        typer.Option(help="What it may do where, as in research.losses:write or *:read; can be given again."),
-    ],
+        list[str] | None,
+        typer.Option(
+            help="What it may do where, as in research.losses:write or *:read; can be given again.",
+            show_default="to see metrics and capabilities only",
+        ),
+    ] = None,
     expires: Annotated[
         str | None,
         typer.Option(help="When it ends: 90d, 12h, or a date, 2027-01-31.", show_default="never"),
@@ -57,11 +60,12 @@ def new(
     from registry_server.access.token_file import add_token
     from registry_server.access.tokens import make_token
 
-    token, text = make_token(_name(name), _scopes(scope), expires_at=_expiry(expires))
+    token, text = make_token(_name(name), _scopes(scope or []), expires_at=_expiry(expires))
     path = _file(tokens, storage)
     add_token(path, token)
     typer.echo(text)
-    said = f"token {token.id} for {token.name}: {', '.join(map(str, token.scopes))}; {_end(token)}; in {path}"
+    scopes = ", ".join(map(str, token.scopes)) or "no scope"
+    said = f"token {token.id} for {token.name}: {scopes}; {_end(token)}; in {path}"
     typer.echo(said, err=True)  # so that TOKEN=$(registry token new ...) is the token
 
 

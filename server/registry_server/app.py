@@ -29,11 +29,14 @@ from registry_server.handlers.batch import Batch
 from registry_server.handlers.entries import Entries
 from registry_server.handlers.namespaces import Namespaces
 from registry_server.handlers.service import Service
+from registry_server.handlers.watch import Watch
+from registry_server.metrics import Metrics
 from registry_server.operations import OperationStage
 from registry_server.requests import Gate
 from registry_server.settings import ServerSettings
 from registry_server.storage.base import StorageBackend
 from registry_server.storage.select import backend_from_url
+from registry_server.watch import WatchHub
 
 DISTRIBUTION = "namestead"
 
@@ -53,7 +56,10 @@ class TagResolver(Resolver):
 
 
 def create_app(
-    settings: ServerSettings, backend: StorageBackend | None = None, guard: Guard | None = None
+    settings: ServerSettings,
+    backend: StorageBackend | None = None,
+    hub: WatchHub | None = None,
+    guard: Guard | None = None,
 ) -> ConnexionMiddleware:
     """The ASGI application of a registry server.
 
@@ -61,6 +67,8 @@ def create_app(
         settings: see `ServerSettings`; host and port only tell it which Host fields to answer.
         backend: an open storage, which stays the caller's to close; otherwise one is made of
             ``settings.storage``, opened and closed with the application's lifespan.
+        hub: where waiting requests gather, of ``backend``; whoever gives one closes it before the server
+            waits for requests to end.
         guard: over the tokens that ``settings`` name; made here unless given.
 
     Raises:
@@ -71,6 +79,7 @@ def create_app(
     guard = guard_of(settings) if guard is None else guard
     audit = None if settings.audit_log is None else AuditLog(settings.audit_log)
     store = _audited(cast(StorageBackend, backend or owned), audit)
+    hub = hub or WatchHub(store)
     gate = Gate(header_bytes=settings.limits.header_bytes, allowed_hosts=settings.hosts())
     stage_of: list[OperationStage] = []
 
@@ -89,16 +98,18 @@ def create_app(
             version=version(DISTRIBUTION),
             request_counts=request_counts,
             asks_for_tokens=lambda: guard.on,
+            metrics=Metrics(store, hub, request_counts),
         ),
         "namespaces": Namespaces(store),
         "entries": Entries(store, settings.limits),
         "batch": Batch(store, settings.limits),
+        "watch": Watch(store, hub),
     }
     pages = PagesMount(store, guard)
     app = ConnexionMiddleware(
         pages,
         middlewares=[first_stage, *ConnexionMiddleware.default_middlewares],  # type: ignore[list-item]
-        lifespan=partial(_lifespan, owned, pages, guard, audit),
+        lifespan=partial(_lifespan, owned, pages, hub, guard, audit),
         swagger_ui_options=SwaggerUIOptions(swagger_ui_path="/docs"),
         resolver=TagResolver(handlers),
     )
@@ -134,7 +145,12 @@ def _audited(store: StorageBackend, audit: AuditLog | None) -> StorageBackend:
 
 @asynccontextmanager
 async def _lifespan(
-    owned: StorageBackend | None, pages: PagesMount, guard: Guard, audit: AuditLog | None, _app: object
+    owned: StorageBackend | None,
+    pages: PagesMount,
+    hub: WatchHub,
+    guard: Guard,
+    audit: AuditLog | None,
+    _app: object,
 ) -> AsyncIterator[None]:
     if owned is not None:
         await owned.open()
@@ -144,6 +160,7 @@ async def _lifespan(
         yield
     finally:
         watching.cancel()
+        hub.close()
         if owned is not None:
             await owned.close()
         if audit is not None:

@@ -23,6 +23,7 @@ from registry_server.protocol import RegistryProtocol
 from registry_server.settings import ServerSettings
 from registry_server.storage.base import StorageBackend, StorageSetupError
 from registry_server.storage.select import backend_from_url, default_url
+from registry_server.watch import WatchHub
 
 GRACE_SECONDS = 5
 """How long requests under way may take to finish once the server was told to stop."""
@@ -73,7 +74,8 @@ def serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
 async def _serve(settings: ServerSettings, sockets: list[socket.socket], say: Callable[[str], None]) -> None:
     backend = backend_from_url(settings.storage)
     guard = guard_of(settings)
-    server = _Server(_uvicorn_config(settings, backend, guard))
+    hub = WatchHub(backend)
+    server = _Server(_uvicorn_config(_application(settings, backend, hub, guard), settings), hub)
     with server.stopped_by_signals():
         await backend.open()
         try:
@@ -91,6 +93,14 @@ class _Server(uvicorn.Server):
     Uvicorn alone raises a signal again once it has stopped: SIGTERM would end the process and SIGINT cancel
     the task, either before the storage is closed.
     """
+
+    def __init__(self, config: uvicorn.Config, hub: WatchHub) -> None:
+        super().__init__(config)
+        self._hub = hub
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._hub.close()  # uvicorn waits for requests under way, and these wait for changes
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -119,15 +129,18 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def _uvicorn_config(settings: ServerSettings, backend: StorageBackend, guard: Guard) -> uvicorn.Config:
-    _check_tls(settings)
+def _application(settings: ServerSettings, backend: StorageBackend, hub: WatchHub, guard: Guard) -> Any:
     try:
-        app = create_app(settings, backend, guard)
+        return create_app(settings, backend, hub, guard)
     except OSError as error:
         raise SetupError(
             f"The audit log {settings.audit_log} cannot be written: {error.strerror}. "
             "Use --audit-log with another file"
         ) from None
+
+
+def _uvicorn_config(app: Any, settings: ServerSettings) -> uvicorn.Config:
+    _check_tls(settings)
     return uvicorn.Config(
         app,
         lifespan="on",

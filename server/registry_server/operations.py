@@ -9,7 +9,8 @@ unknown paths) it passes on to the rest of Connexion's stack untouched.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from functools import lru_cache
+from functools import lru_cache, partial
+from inspect import signature
 from typing import Any, NamedTuple
 
 import jsonschema_rs
@@ -39,9 +40,9 @@ _COMMON_FIELDS = ((b"cache-control", b"no-cache"), (b"x-content-type-options", b
 
 
 class Answer(NamedTuple):
-    """What a handler answers: a JSON object, or None for no body; header names in lower case."""
+    """What a handler answers: a JSON object, bytes as they are, or no body; header names in lower case."""
 
-    body: Mapping[str, Any] | orjson.Fragment | None
+    body: Mapping[str, Any] | orjson.Fragment | bytes | None
     status: int = 200
     headers: tuple[tuple[bytes, bytes], ...] = ()
     content_type: bytes = b"application/json"
@@ -110,6 +111,7 @@ class CompiledOperation:
         "_components",
         "_handler",
         "_headers",
+        "_may_wait",
         "_path",
         "_query",
         "_required",
@@ -123,6 +125,7 @@ class CompiledOperation:
         self.needs: Needs = needs_of(operation)
         self.requests = 0
         self._handler: Handler = operation.function
+        self._may_wait = "leaving" in signature(operation.function).parameters
         components: Mapping[str, Any] = operation.components  # type: ignore[attr-defined]  # OpenAPI 3 has them
         # Connexion appends the path's parameters to the spec's own list with each middleware that reads it.
         definitions = {(found["in"], found["name"]): found for found in operation.parameters}
@@ -164,6 +167,8 @@ class CompiledOperation:
             if not self._body.is_valid(body):
                 raise self._explain(body)
             arguments["body"] = body
+        if self._may_wait:
+            arguments["leaving"] = partial(_client_left, receive)
         return await self._handler(**arguments)
 
     def _read_query(self, raw: bytes, arguments: dict[str, Any]) -> None:
@@ -239,6 +244,12 @@ _RULES = {
     "maxItems": "it has too many entries",
     "maxProperties": "it has too many entries",
 }
+
+
+async def _client_left(receive: Receive) -> None:
+    """Wait until the client has closed its connection; its request has been read."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 class _CompiledApi(AbstractRoutingAPI[CompiledOperation]):
@@ -369,7 +380,9 @@ class OperationStage(SpecMiddleware):
             if access.ledger is not self._guard.ledger:
                 self._still_admitted(operation, head, segments)
             status, fields, content_type = answer.status, answer.headers, answer.content_type
-            body = None if answer.body is None else orjson.dumps(answer.body)
+            body = answer.body
+            if body is not None and not isinstance(body, bytes):
+                body = orjson.dumps(body)
         except Exception as error:  # the one place where errors of operations become answers
             problem = problem_of(error)
             status, fields, content_type = problem.status, tuple(problem.headers), CONTENT_TYPE

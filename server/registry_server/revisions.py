@@ -7,6 +7,7 @@ import re
 from registry_server.problems import Problem
 from registry_server.storage.base import ABSENT, ANY, NEVER, PRESENT, Entry, Expect
 
+_CURSOR = re.compile(r"([0-9A-Za-z_-]{1,100})\.(0|[1-9][0-9]{0,17})")
 _is_revision = re.compile(r"[1-9][0-9]{0,17}").fullmatch  # as we write it: "01" is another text, another tag
 _ENTITY_TAGS = re.compile(r'\s*(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*')
 
@@ -72,6 +73,18 @@ def matches(if_none_match: str, entry: Entry, epoch: str) -> bool:
     if if_none_match.strip() == "*":
         return True
     return any(expected(tag, epoch) == entry.revision for tag in parse_etags(if_none_match, "If-None-Match"))
+
+
+def since_of(cursor: str, epoch: str) -> int | None:
+    """The revision that a cursor has come to; None where it is of another epoch.
+
+    Raises:
+        Problem: 400: it is no cursor.
+    """
+    match = _CURSOR.fullmatch(cursor)
+    if match is None:
+        raise Problem(400, "invalid_cursor", "Not a cursor; give back the `cursor` of an answer as it came")
+    return int(match[2]) if match[1] == epoch else None
 
 
 def position_of(page: str | None, epoch: str, head_cursor: str) -> int:

@@ -322,7 +322,7 @@ class TestCommands:
     @pytest.mark.parametrize(
         ("arguments", "words"),
         [
-            (("new", "x"), ["--scope"]),
+            (("new",), ["name"]),
             (("new", "x", "--scope", "a"), ["is no scope", "*:read"]),
             (("new", " ", "--scope", "a:read"), ["1 to 200 characters"]),
             (("new", "x\x1b[31m", "--scope", "a:read"), ["can be printed"]),

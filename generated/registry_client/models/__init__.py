@@ -1,5 +1,16 @@
 """Contains all the data models used in inputs/outputs"""
 
+from .batch_delete_entry import BatchDeleteEntry
+from .batch_delete_outcome import BatchDeleteOutcome
+from .batch_delete_outcome_outcome import BatchDeleteOutcomeOutcome
+from .batch_delete_request import BatchDeleteRequest
+from .batch_delete_result import BatchDeleteResult
+from .batch_delete_result_status import BatchDeleteResultStatus
+from .batch_get_entry import BatchGetEntry
+from .batch_get_outcome import BatchGetOutcome
+from .batch_get_outcome_outcome import BatchGetOutcomeOutcome
+from .batch_get_request import BatchGetRequest
+from .batch_get_result import BatchGetResult
 from .batch_set_entry import BatchSetEntry
 from .batch_set_outcome import BatchSetOutcome
 from .batch_set_outcome_outcome import BatchSetOutcomeOutcome
@@ -7,6 +18,8 @@ from .batch_set_request import BatchSetRequest
 from .batch_set_result import BatchSetResult
 from .batch_set_result_status import BatchSetResultStatus
 from .capabilities import Capabilities
+from .change import Change
+from .change_op import ChangeOp
 from .clear_result import ClearResult
 from .clear_result_status import ClearResultStatus
 from .contains_answer import ContainsAnswer
@@ -42,8 +55,25 @@ from .set_entry_result import SetEntryResult
 from .set_entry_result_status import SetEntryResultStatus
 from .stats import Stats
 from .stats_namespace_sizes import StatsNamespaceSizes
+from .watch_answer import WatchAnswer
+from .watch_many_answer import WatchManyAnswer
+from .watch_request import WatchRequest
+from .watch_request_cursors import WatchRequestCursors
+from .watched_namespace import WatchedNamespace
+from .watched_namespace_gone import WatchedNamespaceGone
 
 __all__ = (
+    "BatchDeleteEntry",
+    "BatchDeleteOutcome",
+    "BatchDeleteOutcomeOutcome",
+    "BatchDeleteRequest",
+    "BatchDeleteResult",
+    "BatchDeleteResultStatus",
+    "BatchGetEntry",
+    "BatchGetOutcome",
+    "BatchGetOutcomeOutcome",
+    "BatchGetRequest",
+    "BatchGetResult",
     "BatchSetEntry",
     "BatchSetOutcome",
     "BatchSetOutcomeOutcome",
@@ -51,6 +81,8 @@ __all__ = (
     "BatchSetResult",
     "BatchSetResultStatus",
     "Capabilities",
+    "Change",
+    "ChangeOp",
     "ClearResult",
     "ClearResultStatus",
     "ContainsAnswer",
@@ -86,4 +118,10 @@ __all__ = (
     "SetEntryResultStatus",
     "Stats",
     "StatsNamespaceSizes",
+    "WatchAnswer",
+    "WatchedNamespace",
+    "WatchedNamespaceGone",
+    "WatchManyAnswer",
+    "WatchRequest",
+    "WatchRequestCursors",
 )

@@ -8,9 +8,11 @@ from typing import Any, TypeVar
 from registry_server.access.audit import AuditLog
 from registry_server.storage.base import (
     ANY,
+    BatchRemoved,
     BatchWritten,
     Cleared,
     ConditionFailedError,
+    Drop,
     Expect,
     Put,
     Refused,
@@ -64,9 +66,26 @@ class AuditedStorage:
         removed = await self._noted(
             self._backend.delete(namespace, key, expect=expect), namespace, [(key, None)]
         )
+        self._note_removed(namespace, key, removed)
+        return removed
+
+    async def delete_many(
+        self, namespace: str, drops: Sequence[Drop], *, atomic: bool = False
+    ) -> BatchRemoved:
+        batch = self._backend.delete_many(namespace, drops, atomic=atomic)
+        removed = await self._noted(batch, namespace, [(drop.key, None) for drop in drops])
+        for drop, outcome in zip(drops, removed.outcomes, strict=True):
+            if isinstance(outcome, Refused):
+                self._log.note(namespace, "refused", key=drop.key)
+            elif not removed.applied:
+                self._log.note(namespace, "abandoned", key=drop.key)
+            else:
+                self._note_removed(namespace, drop.key, outcome)
+        return removed
+
+    def _note_removed(self, namespace: str, key: str, removed: Removed) -> None:
         revision = removed.head if removed.existed else None
         self._log.note(namespace, "deleted" if removed.existed else "missing", key=key, revision=revision)
-        return removed
 
     async def clear(self, namespace: str) -> Cleared:
         cleared = await self._noted(self._backend.clear(namespace), namespace, [(None, None)])

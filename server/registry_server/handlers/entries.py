@@ -67,18 +67,7 @@ class Entries:
         etag = f"{epoch}.{entry.revision}"
         if if_none_match is not None and matches(if_none_match, entry, epoch):
             return Answer(None, 304, (etag_field(etag), (b"registry-cursor", f"{epoch}.{head}".encode())))
-        return Answer(
-            {
-                "value": Fragment(entry.envelope),
-                "revision": entry.revision,
-                "etag": etag,
-                "digest": entry.digest,
-                "updated_at": entry.updated_at,
-                "cursor": f"{epoch}.{head}",
-            },
-            200,
-            (etag_field(etag),),
-        )
+        return Answer({**value_of(entry, epoch), "cursor": f"{epoch}.{head}"}, 200, (etag_field(etag),))
 
     async def delete_entry(self, namespace: str, key: str, if_match: str | None = None) -> Answer:
         epoch = self._backend.epoch
@@ -110,7 +99,8 @@ class Entries:
     ) -> Answer:
         listing = await self._page(namespace, prefix, limit, page, values=True)
         epoch = self._backend.epoch
-        return self._listed("items", [_item(entry, epoch) for entry in listing.entries], listing)
+        items = [{"key": entry.key, **value_of(entry, epoch)} for entry in listing.entries]
+        return self._listed("items", items, listing)
 
     async def _page(self, namespace: str, prefix: str, limit: int, page: str | None, *, values: bool) -> Page:
         backend = self._backend
@@ -145,9 +135,9 @@ class Entries:
         )
 
 
-def _item(entry: Entry, epoch: str) -> dict[str, Any]:
+def value_of(entry: Entry, epoch: str) -> dict[str, Any]:
+    """An entry without its key, as its reader gets it."""
     return {
-        "key": entry.key,
         "value": Fragment(entry.envelope),
         "revision": entry.revision,
         "etag": f"{epoch}.{entry.revision}",

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from orjson import Fragment
 
 from registry_server.limits import Limits
+from registry_server.metrics import METRICS_TYPE, Metrics
 from registry_server.operations import Answer
 from registry_server.storage.base import StorageBackend
 
@@ -32,12 +33,14 @@ class Service:
         version: str,
         request_counts: Callable[[], dict[str, int]],
         asks_for_tokens: Callable[[], bool],
+        metrics: Metrics,
     ) -> None:
         self._backend = backend
         self._limits = limits
         self._version = version
         self._request_counts = request_counts
         self._asks_for_tokens = asks_for_tokens
+        self._metrics = metrics
         self._created_at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         self._started = time.monotonic()
 
@@ -56,9 +59,9 @@ class Service:
                 "namespaces": totals.namespaces,
                 "total_entries": totals.entries,
                 "total_requests": sum(counts.values()),
-                "get_requests": counts["get_entry"],
+                "get_requests": counts["get_entry"] + counts["batch_get"],
                 "set_requests": counts["set_entry"] + counts["batch_set"],
-                "delete_requests": counts["delete_entry"],
+                "delete_requests": counts["delete_entry"] + counts["batch_delete"],
                 "namespace_sizes": {info.namespace: info.entries for info in totals.largest},
                 "created_at": self._created_at,
                 "uptime_seconds": round(time.monotonic() - self._started, 3),
@@ -67,8 +70,11 @@ class Service:
             }
         )
 
+    async def get_metrics(self) -> Answer:
+        return Answer(await self._metrics.text(), content_type=METRICS_TYPE)
+
     async def get_capabilities(self) -> Answer:
-        profiles = ["core", "conditional"]
+        profiles = ["core", "conditional", "batch", "watch"]
         profiles += ["auth"] if self._asks_for_tokens() else []
         profiles += ["durable"] if self._backend.durable else []
         return Answer(

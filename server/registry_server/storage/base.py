@@ -1,9 +1,10 @@
 """What a storage backend is: the one seam between the server and where entries live.
 
-A backend keeps, for each namespace, entries in creation order and one dense counter of changes (its *head*).
-Every visible change is the head plus one, made in the write's own transaction, so a client that sees revision
-7 after 5 knows that it missed one. Backends import this module and the small helpers beside it (``rules``,
-``spaces``, ``times``), and nothing else of the server; no backend imports another.
+A backend keeps, for each namespace, entries in creation order, one dense counter of changes (its *head*),
+and the latest of these changes. Every visible change is the head plus one, made in the write's own
+transaction, so a client that sees revision 7 after 5 knows that it missed one. Backends import this module
+and the small helpers beside it (``rules``, ``spaces``, ``history``, ``times``), and nothing else of the
+server; no backend imports another.
 
 The contract is executable: subclass ``registry_server.testing.BackendContract`` and it runs.
 """
@@ -11,7 +12,7 @@ The contract is executable: subclass ``registry_server.testing.BackendContract``
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
@@ -28,6 +29,10 @@ NEVER: Final = -3
 """A version of another epoch: no entry is ever that, so the condition fails."""
 
 Outcome = Literal["created", "replaced", "unchanged"]
+Operation = Literal["set", "delete", "clear"]
+
+Listener = Callable[[str], object]
+"""Called with the name of a namespace whose head has moved."""
 
 
 class Stored(NamedTuple):
@@ -71,6 +76,13 @@ class Put(NamedTuple):
     expect: Expect = ANY
 
 
+class Drop(NamedTuple):
+    """One delete of a batch."""
+
+    key: str
+    expect: Expect = ANY
+
+
 class Written(NamedTuple):
     """What a write did: the entry as it now is, and the namespace's head."""
 
@@ -105,6 +117,43 @@ class BatchWritten(NamedTuple):
     outcomes: list[Written | Refused]
     head: int
     applied: bool
+
+
+class BatchRemoved(NamedTuple):
+    """What a batch of deletes did, by index; as `BatchWritten`."""
+
+    outcomes: list[Removed | Refused]
+    head: int
+    applied: bool
+
+
+class Change(NamedTuple):
+    """One change of a namespace.
+
+    Attributes:
+        revision: its number, 1 or more.
+        op: what was done.
+        key: of the entry that was set or deleted; empty for a clear.
+        digest: of the value that was set; empty for the others.
+        updated_at: its time, as in `Entry`.
+        last: the revision of the last change of the same batch; of a single write its own.
+        envelope: of the value that was set, where it is asked for and at hand; else empty.
+    """
+
+    revision: int
+    op: Operation
+    key: str
+    digest: str
+    updated_at: str
+    last: int
+    envelope: bytes = b""
+
+
+class Changes(NamedTuple):
+    """Changes that follow upon each other without gaps, and the namespace's head."""
+
+    changes: list[Change]
+    head: int
 
 
 class Page(NamedTuple):
@@ -142,6 +191,14 @@ class ConditionFailedError(Exception):
     def __init__(self, current: Entry | None, head: int) -> None:
         super().__init__("the entry is not as the write expected it")
         self.current = current
+        self.head = head
+
+
+class CompactedError(Exception):
+    """Changes after the revision asked for are no longer kept. Carries the namespace's head."""
+
+    def __init__(self, head: int) -> None:
+        super().__init__("these changes are no longer kept")
         self.head = head
 
 
@@ -241,6 +298,22 @@ class StorageBackend(ABC):
         """
 
     @abstractmethod
+    async def get_many(
+        self, namespace: str, keys: Sequence[str], *, max_bytes: int
+    ) -> tuple[list[Entry | None], int]:
+        """The entries by index, None where there is none, and the namespace's head, all as of one moment.
+
+        Once the envelopes sum to more than ``max_bytes``, the entries after the first come without theirs
+        (`Entry.envelope` is empty).
+        """
+
+    @abstractmethod
+    async def delete_many(
+        self, namespace: str, drops: Sequence[Drop], *, atomic: bool = False
+    ) -> BatchRemoved:
+        """Remove many entries in one transaction, in order, as `put_many` stores them; no key comes twice."""
+
+    @abstractmethod
     async def clear(self, namespace: str) -> Cleared:
         """Remove all entries in one change. The head is kept: revisions go on from it."""
 
@@ -262,6 +335,33 @@ class StorageBackend(ABC):
             limit: 1 or more.
             max_bytes: stop before the envelopes of the page sum to more than this; one entry always comes.
             values: False leaves `Entry.envelope` empty and reads no value.
+        """
+
+    @abstractmethod
+    async def changes(
+        self, namespace: str, since: int, *, limit: int, max_bytes: int, max_value: int
+    ) -> Changes:
+        """The changes after the revision ``since``, in order, and the namespace's head, as of one moment.
+
+        At least the latest `history.KEPT` changes of a namespace are kept; the watermark below which they are
+        gone moves in the transaction that removes them.
+
+        Args:
+            since: 0 or more; where it is the head or more, there are none.
+            limit: 1 or more; the batch of the last change is completed beyond it.
+            max_bytes: envelopes are left out once they would sum to more.
+            max_value: envelopes larger than this are left out, and those that the entry no longer has.
+
+        Raises:
+            CompactedError: some of them are no longer kept.
+        """
+
+    @abstractmethod
+    def subscribe(self, listener: Listener) -> None:
+        """Call ``listener`` on the event loop after a namespace's head has moved, whoever wrote.
+
+        By then `changes` has what was written. Several moves may be told as one; a move by another server
+        over the same store is told within a second. May be called before `open`; holds until `close`.
         """
 
     @abstractmethod

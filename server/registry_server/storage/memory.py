@@ -12,11 +12,16 @@ from uuid import uuid4
 
 from registry_server.storage.base import (
     ANY,
+    BatchRemoved,
     BatchWritten,
+    Change,
+    Changes,
     Cleared,
     ConditionFailedError,
+    Drop,
     Entry,
     Expect,
+    Listener,
     NamespaceInfo,
     Page,
     Put,
@@ -27,7 +32,16 @@ from registry_server.storage.base import (
     Totals,
     Written,
 )
-from registry_server.storage.rules import decide, decide_all, holds
+from registry_server.storage.history import History, carrying
+from registry_server.storage.rules import (
+    change_of,
+    decide,
+    decide_all,
+    holds,
+    remove_all,
+    removed_keys,
+    within,
+)
 from registry_server.storage.spaces import NotOpen, list_namespaces, sum_up
 from registry_server.storage.times import Stamper
 
@@ -35,18 +49,19 @@ _DEAD_TO_COMPACT: Final = 64
 
 
 class _Space:
-    """One namespace: its entries by key, its head, and the order in which the keys came to be.
+    """One namespace: its entries by key, its head, its history, and the order in which the keys came to be.
 
     ``_born`` and ``_keys`` run side by side and are only ever appended to: a removed key stays in them as a
     dead pair (its entry is gone, or was created later) until half of the pairs are dead. So a page resumes by
     binary search, and a removal costs constant time in the long run.
     """
 
-    __slots__ = ("_born", "_keys", "head", "table")
+    __slots__ = ("_born", "_keys", "head", "history", "table")
 
     def __init__(self) -> None:
         self.head = 0
         self.table: dict[str, Entry] = {}
+        self.history = History()
         self._born: list[int] = []
         self._keys: list[str] = []
 
@@ -54,28 +69,31 @@ class _Space:
     def size(self) -> int:
         return len(self.table)
 
-    def store(self, written: Written) -> None:
+    def store(self, written: Written, last: int) -> None:
         entry = written.entry
         self.table[entry.key] = entry
         self.head = written.head
+        self.history.add(change_of(entry, last))
         if written.outcome == "created":
             self._born.append(entry.created)
             self._keys.append(entry.key)
 
-    def remove(self, key: str) -> None:
+    def remove(self, key: str, now: str, last: int) -> None:
         del self.table[key]
         self.head += 1
+        self.history.add(Change(self.head, "delete", key, "", now, last))
         dead = len(self._keys) - len(self.table)
         if dead > _DEAD_TO_COMPACT and dead * 2 > len(self._keys):
             # A dict keeps a replaced key in its place and appends one that comes back: creation order.
             self._keys = list(self.table)
             self._born = [entry.created for entry in self.table.values()]
 
-    def clear(self) -> int:
+    def clear(self, now: str) -> int:
         count = len(self.table)
         if count:
             self.table, self._born, self._keys = {}, [], []
             self.head += 1
+            self.history.add(Change(self.head, "clear", "", "", now, self.head))
         return count
 
     def since(self, created: int) -> Iterator[Entry]:
@@ -101,6 +119,7 @@ class MemoryBackend(StorageBackend):
         self._spaces: dict[str, _Space] = NotOpen[_Space]()
         self._names: list[str] = []
         self._now = Stamper()
+        self._listeners: list[Listener] = []
 
     @property
     def location(self) -> str:
@@ -112,6 +131,7 @@ class MemoryBackend(StorageBackend):
 
     async def close(self) -> None:
         self._spaces = NotOpen[_Space]()
+        self._listeners.clear()
 
     async def ping(self) -> None:
         self._spaces.get("")
@@ -137,7 +157,8 @@ class MemoryBackend(StorageBackend):
             raise ConditionFailedError(done.current, space.head)
         if done.outcome != "unchanged":
             self._keep(namespace, space)
-            space.store(done)
+            space.store(done, done.head)
+            self._tell(namespace)
         return done
 
     async def put_many(self, namespace: str, writes: Sequence[Put], *, atomic: bool = False) -> BatchWritten:
@@ -145,10 +166,12 @@ class MemoryBackend(StorageBackend):
         outcomes = decide_all(writes, lambda write: space.table.get(write.key), space.head, self._now())
         if atomic and any(isinstance(done, Refused) for done in outcomes):
             return BatchWritten(outcomes, space.head, applied=False)
-        for done in outcomes:
-            if isinstance(done, Written) and done.outcome != "unchanged":
-                self._keep(namespace, space)
-                space.store(done)
+        stored = [done for done in outcomes if isinstance(done, Written) and done.outcome != "unchanged"]
+        for done in stored:
+            self._keep(namespace, space)
+            space.store(done, stored[-1].head)
+        if stored:
+            self._tell(namespace)
         return BatchWritten(outcomes, space.head, applied=True)
 
     async def delete(self, namespace: str, key: str, *, expect: Expect = ANY) -> Removed:
@@ -157,12 +180,37 @@ class MemoryBackend(StorageBackend):
         if not holds(expect, current):
             raise ConditionFailedError(current, space.head)
         if current is not None:
-            space.remove(key)
+            space.remove(key, self._now(), space.head + 1)
+            self._tell(namespace)
         return Removed(current is not None, space.head)
+
+    async def get_many(
+        self, namespace: str, keys: Sequence[str], *, max_bytes: int
+    ) -> tuple[list[Entry | None], int]:
+        space = self._spaces.get(namespace) or _Space()
+        return within([space.table.get(key) for key in keys], max_bytes), space.head
+
+    async def delete_many(
+        self, namespace: str, drops: Sequence[Drop], *, atomic: bool = False
+    ) -> BatchRemoved:
+        space = self._spaces.get(namespace) or _Space()
+        outcomes = remove_all(drops, lambda drop: space.table.get(drop.key), space.head)
+        if atomic and any(isinstance(done, Refused) for done in outcomes):
+            return BatchRemoved(outcomes, space.head, applied=False)
+        gone = removed_keys(drops, outcomes)
+        now, last = self._now(), space.head + len(gone)
+        for key in gone:
+            space.remove(key, now, last)
+        if gone:
+            self._tell(namespace)
+        return BatchRemoved(outcomes, space.head, applied=True)
 
     async def clear(self, namespace: str) -> Cleared:
         space = self._spaces.get(namespace) or _Space()
-        return Cleared(space.clear(), space.head)
+        count = space.clear(self._now())
+        if count:
+            self._tell(namespace)
+        return Cleared(count, space.head)
 
     async def page(
         self,
@@ -186,6 +234,16 @@ class MemoryBackend(StorageBackend):
             entries.append(entry if values else entry._replace(envelope=b""))
         return Page(entries, space.head, more=False)
 
+    async def changes(
+        self, namespace: str, since: int, *, limit: int, max_bytes: int, max_value: int
+    ) -> Changes:
+        space = self._spaces.get(namespace) or _Space()
+        found = space.history.since(since, limit)
+        return Changes(carrying(found, space.table.get, max_bytes=max_bytes, max_value=max_value), space.head)
+
+    def subscribe(self, listener: Listener) -> None:
+        self._listeners.append(listener)
+
     async def namespaces(
         self, *, prefix: str = "", after: str = "", limit: int
     ) -> tuple[list[NamespaceInfo], bool]:
@@ -194,6 +252,10 @@ class MemoryBackend(StorageBackend):
 
     async def totals(self, *, largest: int) -> Totals:
         return sum_up(self._spaces, largest=largest)
+
+    def _tell(self, namespace: str) -> None:
+        for listener in self._listeners:
+            listener(namespace)
 
     def _keep(self, namespace: str, space: _Space) -> None:
         if not space.head:

@@ -7,7 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from registry_server.storage.base import ANY, PRESENT, Entry, Expect, Put, Refused, Stored, Written
+from registry_server.storage.base import (
+    ANY,
+    PRESENT,
+    Change,
+    Drop,
+    Entry,
+    Expect,
+    Put,
+    Refused,
+    Removed,
+    Stored,
+    Written,
+)
 
 
 def holds(expect: Expect, current: Entry | None) -> bool:
@@ -45,3 +57,46 @@ def decide_all(
             head = done.head
         outcomes.append(done)
     return outcomes
+
+
+def remove_all(
+    drops: Sequence[Drop], find: Callable[[Drop], Entry | None], head: int
+) -> list[Removed | Refused]:
+    """What each of ``drops`` does, in order; no key comes twice."""
+    outcomes: list[Removed | Refused] = []
+    for drop in drops:
+        current = find(drop)
+        if not holds(drop.expect, current):
+            outcomes.append(Refused(current))
+            continue
+        head += current is not None
+        outcomes.append(Removed(current is not None, head))
+    return outcomes
+
+
+def removed_keys(drops: Sequence[Drop], outcomes: Sequence[Removed | Refused]) -> list[str]:
+    """The keys whose entries ``outcomes`` say are removed."""
+    pairs = zip(drops, outcomes, strict=True)
+    return [drop.key for drop, done in pairs if isinstance(done, Removed) and done.existed]
+
+
+def change_of(entry: Entry, last: int | None = None) -> Change:
+    """The change that stored ``entry``; ``last`` is the last one's revision where it came in a batch."""
+    revision = entry.revision
+    return Change(
+        revision, "set", entry.key, entry.digest, entry.updated_at, revision if last is None else last
+    )
+
+
+def within(entries: Sequence[Entry | None], max_bytes: int) -> list[Entry | None]:
+    """``entries`` without the envelopes that have no room in ``max_bytes``; the first one always has."""
+    fitting: list[Entry | None] = []
+    first = True
+    for entry in entries:
+        if entry is not None:
+            max_bytes -= len(entry.envelope)
+            if max_bytes < 0 and not first:
+                entry = entry._replace(envelope=b"")
+            first = False
+        fitting.append(entry)
+    return fitting

@@ -23,10 +23,15 @@ from typing import Any, Final, TypeVar
 
 from registry_server.storage.base import (
     ANY,
+    BatchRemoved,
     BatchWritten,
+    Changes,
     Cleared,
+    CompactedError,
+    Drop,
     Entry,
     Expect,
+    Listener,
     NamespaceInfo,
     Page,
     Put,
@@ -38,11 +43,13 @@ from registry_server.storage.base import (
     Totals,
     Written,
 )
+from registry_server.storage.rules import within
 from registry_server.storage.spaces import NotOpen, list_namespaces, sum_up
 from registry_server.storage.sqlite_batch import (
     Batch,
     ClearJob,
     DeleteJob,
+    DeleteManyJob,
     Draft,
     Job,
     PutJob,
@@ -51,7 +58,8 @@ from registry_server.storage.sqlite_batch import (
 )
 from registry_server.storage.sqlite_cache import EntryCache
 from registry_server.storage.sqlite_file import SqliteFile, translate
-from registry_server.storage.sqlite_reader import read_page, read_small, read_whole
+from registry_server.storage.sqlite_reader import read_changes, read_many, read_page, read_small, read_whole
+from registry_server.storage.sqlite_recent import RecentChanges
 from registry_server.storage.sqlite_writer import Writer, read_tips
 
 T = TypeVar("T")
@@ -88,6 +96,7 @@ class SqliteBackend(StorageBackend):
     _loop: asyncio.AbstractEventLoop
     _drained: asyncio.Future[None]
     _cache: EntryCache
+    _recent: RecentChanges
     _pool: ThreadPoolExecutor
     _reader: sqlite3.Connection
     _readers: list[sqlite3.Connection]
@@ -105,6 +114,7 @@ class SqliteBackend(StorageBackend):
         self._queued = 0
         self._queued_bytes = 0
         self._waiting: list[asyncio.Future[None]] = []
+        self._listeners: list[Listener] = []
 
     @property
     def location(self) -> str:
@@ -116,6 +126,7 @@ class SqliteBackend(StorageBackend):
         self._loop = asyncio.get_running_loop()
         connection, tips = await asyncio.to_thread(self._open_files)
         self._cache = EntryCache(_CACHE_BYTES)
+        self._recent = RecentChanges(self._cache)
         self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="registry-sqlite-reader")
         self._drained = self._loop.create_future()
         self._closing = None
@@ -173,6 +184,27 @@ class SqliteBackend(StorageBackend):
         removed: Removed = await self._submit(DeleteJob(namespace, key, expect))
         return removed
 
+    async def get_many(
+        self, namespace: str, keys: Sequence[str], *, max_bytes: int
+    ) -> tuple[list[Entry | None], int]:
+        spaces = self._spaces
+        space = spaces.get(namespace)
+        if space is None or not space.size:
+            return [None] * len(keys), 0 if space is None else space.head
+        held = [self._recall(namespace, space, key) for key in keys]
+        if None not in held:
+            return within(held, max_bytes), space.head
+        ident = space.ident
+        found, head = await self._read_aside(lambda connection: read_many(connection, ident, keys, max_bytes))
+        await self._reached(spaces, namespace, head)
+        return found, head
+
+    async def delete_many(
+        self, namespace: str, drops: Sequence[Drop], *, atomic: bool = False
+    ) -> BatchRemoved:
+        removed: BatchRemoved = await self._submit(DeleteManyJob(namespace, drops, atomic))
+        return removed
+
     async def clear(self, namespace: str) -> Cleared:
         cleared: Cleared = await self._submit(ClearJob(namespace))
         return cleared
@@ -197,6 +229,32 @@ class SqliteBackend(StorageBackend):
         )
         await self._reached(spaces, namespace, page.head)
         return page
+
+    async def changes(
+        self, namespace: str, since: int, *, limit: int, max_bytes: int, max_value: int
+    ) -> Changes:
+        spaces = self._spaces
+        space = spaces.get(namespace)
+        if space is None or since >= space.head:
+            return Changes([], 0 if space is None else space.head)
+        if since < space.compacted:
+            raise CompactedError(space.head)
+        recent = self._recent.since(
+            namespace, since, space.floor, limit=limit, max_bytes=max_bytes, max_value=max_value
+        )
+        if recent is not None:
+            return Changes(recent, space.head)
+        ident = space.ident
+        found = await self._read_aside(
+            lambda connection: read_changes(
+                connection, ident, since, limit=limit, max_bytes=max_bytes, max_value=max_value
+            )
+        )
+        await self._reached(spaces, namespace, found.head)
+        return found
+
+    def subscribe(self, listener: Listener) -> None:
+        self._listeners.append(listener)
 
     async def namespaces(
         self, *, prefix: str = "", after: str = "", limit: int
@@ -229,6 +287,7 @@ class SqliteBackend(StorageBackend):
         )  # from here on reads are refused too, and none of them can find a closed file
         await asyncio.to_thread(self._close_files)
         self._writer = None
+        self._listeners.clear()
 
     def _close_files(self) -> None:
         self._pool.shutdown(wait=True)
@@ -297,6 +356,9 @@ class SqliteBackend(StorageBackend):
                 self._cache.drop(name, key)
             else:
                 self._cache.put(name, entry)
+        self._recent.add(name, draft.changes)
+        for listener in self._listeners:
+            listener(name)
 
     # Reading
 

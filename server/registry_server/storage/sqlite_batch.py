@@ -11,9 +11,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from registry_server.storage.base import (
+    BatchRemoved,
     BatchWritten,
+    Change,
     Cleared,
     ConditionFailedError,
+    Drop,
     Entry,
     Expect,
     Put,
@@ -22,28 +25,47 @@ from registry_server.storage.base import (
     StorageError,
     Written,
 )
-from registry_server.storage.rules import decide, decide_all, holds
+from registry_server.storage.history import KEPT, SLACK
+from registry_server.storage.rules import change_of, decide, decide_all, holds, remove_all, removed_keys
 
 
 class Tip(NamedTuple):
-    """A namespace as last committed. Entries with a revision up to ``floor`` went with a clear."""
+    """A namespace as last committed.
+
+    Entries with a revision up to ``floor`` went with a clear; changes up to ``compacted`` are no longer kept.
+    """
 
     ident: int
     head: int
     size: int
     floor: int
+    compacted: int
 
 
 class Draft:
     """What a batch makes of one namespace; once committed, what the event loop has to take over."""
 
-    __slots__ = ("_load", "changed", "cleared", "floor", "head", "ident", "known", "name", "size", "tip")
+    __slots__ = (
+        "_load",
+        "changed",
+        "changes",
+        "cleared",
+        "compacted",
+        "floor",
+        "head",
+        "ident",
+        "known",
+        "name",
+        "size",
+        "tip",
+    )
 
     def __init__(self, name: str, tip: Tip, load: Callable[[int, Entry], Entry]) -> None:
         self.name = name
         self.tip = tip
-        self.ident, self.head, self.size, self.floor = tip
+        self.ident, self.head, self.size, self.floor, self.compacted = tip
         self.cleared = False
+        self.changes: list[Change] = []
         self.changed: dict[str, Entry | None] = {}
         self.known: dict[str, Entry | None] = {}
         self._load = load
@@ -55,7 +77,7 @@ class Draft:
     @property
     def result(self) -> Tip:
         """What the namespace is once this is committed."""
-        return Tip(self.ident, self.head, self.size, self.floor)
+        return Tip(self.ident, self.head, self.size, self.floor, self.compacted)
 
     def find(self, key: str) -> Entry | None:
         """The entry as the batch left it so far; without its envelope, where that was not at hand."""
@@ -81,24 +103,35 @@ class Draft:
             return self.whole(write.key)
         return entry
 
-    def store(self, done: Written) -> None:
+    def store(self, done: Written, last: int) -> None:
+        """Note what was written; ``last`` is the head after all of its batch."""
         if done.outcome == "unchanged":
             return
         self.changed[done.entry.key] = done.entry
+        self.changes.append(change_of(done.entry, last))
         self.head = done.head
         self.size += done.outcome == "created"
 
-    def remove(self, key: str) -> None:
+    def remove(self, key: str, now: str, last: int) -> None:
         self.changed[key] = None
         self.head += 1
         self.size -= 1
+        self.changes.append(Change(self.head, "delete", key, "", now, last))
 
-    def clear(self) -> int:
+    def clear(self, now: str) -> int:
         count = self.size
         if count:
             self.head += 1
             self.changed, self.cleared, self.size, self.floor = {}, True, 0, self.head
+            self.changes.append(Change(self.head, "clear", "", "", now, self.head))
         return count
+
+    def compact(self) -> bool:
+        """Move the watermark of what is kept, where it is due; whether it moved."""
+        if self.head - self.compacted <= KEPT + SLACK:
+            return False
+        self.compacted = self.head - KEPT
+        return True
 
 
 class Job(ABC):
@@ -136,7 +169,7 @@ class PutJob(Job):
         done = decide(key, value, expect, draft.find_for(self.write), draft.head, now)
         if isinstance(done, Refused):
             return ConditionFailedError(done.current, draft.head)
-        draft.store(done)
+        draft.store(done, done.head)
         return done
 
 
@@ -155,9 +188,9 @@ class PutManyJob(Job):
         outcomes = decide_all(self.writes, draft.find_for, draft.head, now)
         if self.atomic and any(isinstance(done, Refused) for done in outcomes):
             return BatchWritten(outcomes, draft.head, applied=False)
-        for done in outcomes:
-            if isinstance(done, Written):
-                draft.store(done)
+        written = [done for done in outcomes if isinstance(done, Written)]
+        for done in written:
+            draft.store(done, written[-1].head)
         return BatchWritten(outcomes, draft.head, applied=True)
 
 
@@ -177,8 +210,34 @@ class DeleteJob(Job):
         if not holds(self.expect, current):
             return ConditionFailedError(draft.whole(self.key), draft.head)
         if current is not None:
-            draft.remove(self.key)
+            draft.remove(self.key, now, draft.head + 1)
         return Removed(current is not None, draft.head)
+
+
+class DeleteManyJob(Job):
+    __slots__ = ("atomic", "drops")
+
+    def __init__(self, namespace: str, drops: Sequence[Drop], atomic: bool) -> None:
+        super().__init__(namespace)
+        self.drops = drops
+        self.atomic = atomic
+
+    def touches(self) -> Sequence[str]:
+        return [drop.key for drop in self.drops]
+
+    def run(self, draft: Draft, now: str) -> object:
+        def find(drop: Drop) -> Entry | None:
+            entry = draft.find(drop.key)
+            return entry if holds(drop.expect, entry) else draft.whole(drop.key)
+
+        outcomes = remove_all(self.drops, find, draft.head)
+        if self.atomic and any(isinstance(done, Refused) for done in outcomes):
+            return BatchRemoved(outcomes, draft.head, applied=False)
+        gone = removed_keys(self.drops, outcomes)
+        last = draft.head + len(gone)
+        for key in gone:
+            draft.remove(key, now, last)
+        return BatchRemoved(outcomes, draft.head, applied=True)
 
 
 class ClearJob(Job):
@@ -188,7 +247,7 @@ class ClearJob(Job):
         return ()
 
     def run(self, draft: Draft, now: str) -> object:
-        return Cleared(draft.clear(), draft.head)
+        return Cleared(draft.clear(now), draft.head)
 
 
 class Batch:

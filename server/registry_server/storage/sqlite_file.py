@@ -35,6 +35,15 @@ _MIGRATIONS: Final = (
         "CREATE UNIQUE INDEX entries_by_key ON entries (namespace, key)",
         "CREATE UNIQUE INDEX entries_in_order ON entries (namespace, created)",
     ),
+    (
+        """CREATE TABLE changes (
+            namespace INTEGER NOT NULL, revision INTEGER NOT NULL, op TEXT NOT NULL, key BLOB NOT NULL,
+            digest TEXT NOT NULL, updated_at TEXT NOT NULL, last INTEGER NOT NULL,
+            PRIMARY KEY (namespace, revision)) WITHOUT ROWID""",
+        # Changes up to this revision are not in the table; of those before this migration, none is.
+        "ALTER TABLE namespaces ADD COLUMN compacted INTEGER NOT NULL DEFAULT 0",
+        "UPDATE namespaces SET compacted = head",
+    ),
 )
 SCHEMA_VERSION: Final = len(_MIGRATIONS)
 

@@ -32,6 +32,7 @@ _ROWS: Final = 64
 """Rows per statement; below SQLite's least limit of 999 parameters."""
 _CHECKPOINT_BYTES: Final = 16 * 1024 * 1024
 _TRUNCATE_BYTES: Final = 128 * 1024 * 1024
+_COMPACT: Final = "DELETE FROM changes WHERE namespace = ? AND revision <= ?"
 
 
 class Writer:
@@ -160,7 +161,7 @@ class Writer:
     def _draft(self, batch: Batch, namespace: str) -> Draft:
         tip = self._tips.get(namespace)
         if tip is None:
-            tip = Tip(self._next_ident, 0, 0, 0)
+            tip = Tip(self._next_ident, 0, 0, 0, 0)
             self._next_ident += 1
         draft = batch.drafts[namespace] = Draft(namespace, tip, self._load)
         return draft
@@ -209,12 +210,14 @@ class Writer:
         for rows in _chunks([row for draft in drafts for row in _rows(draft)]):
             execute(_upsert_entries(len(rows)), [field for row in rows for field in row])
             self._log_bytes += sum(8192 + len(row[-1]) for row in rows)
+        for changes in _chunks([row for draft in drafts for row in _changes(draft)]):
+            execute(_insert_changes(len(changes)), [field for row in changes for field in row])
+            self._log_bytes += 256 * len(changes)
+        for draft in drafts:
+            if draft.compact():
+                execute(_COMPACT, (draft.ident, draft.compacted))
         for some in _chunks(drafts):
-            heads = [
-                field
-                for draft in some
-                for field in (draft.ident, draft.name.encode(), draft.head, draft.size)
-            ]
+            heads = [field for draft in some for field in _head(draft)]
             execute(_upsert_namespaces(len(some)), heads)
 
     def _checkpoint_if_due(self) -> None:
@@ -238,11 +241,14 @@ class Writer:
 
 def read_tips(connection: sqlite3.Connection) -> dict[str, Tip]:
     """Every namespace of the file."""
-    rows = connection.execute("SELECT name, id, head, size FROM namespaces")
-    return {name.decode(): Tip(ident, head, size, 0) for name, ident, head, size in rows}
+    rows = connection.execute("SELECT name, id, head, size, compacted FROM namespaces")
+    return {
+        name.decode(): Tip(ident, head, size, 0, compacted) for name, ident, head, size, compacted in rows
+    }
 
 
 Row = tuple[int, bytes, int, int, str, str, bytes]
+ChangeRow = tuple[int, int, str, bytes, str, str, int]
 T = TypeVar("T")
 
 
@@ -261,6 +267,18 @@ def _rows(draft: Draft) -> list[Row]:
         for entry in draft.changed.values()
         if entry is not None
     ]
+
+
+def _changes(draft: Draft) -> list[ChangeRow]:
+    ident = draft.ident
+    return [
+        (ident, revision, op, key.encode(), digest, updated_at, last)
+        for revision, op, key, digest, updated_at, last, _ in draft.changes
+    ]
+
+
+def _head(draft: Draft) -> tuple[int, bytes, int, int, int]:
+    return draft.ident, draft.name.encode(), draft.head, draft.size, draft.compacted
 
 
 def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
@@ -294,10 +312,19 @@ def _upsert_entries(count: int) -> str:
 
 
 @cache
+def _insert_changes(count: int) -> str:
+    return (
+        "INSERT INTO changes (namespace, revision, op, key, digest, updated_at, last) "
+        f"VALUES {', '.join(['(?, ?, ?, ?, ?, ?, ?)'] * count)}"
+    )
+
+
+@cache
 def _upsert_namespaces(count: int) -> str:
     return (
-        f"INSERT INTO namespaces (id, name, head, size) VALUES {', '.join(['(?, ?, ?, ?)'] * count)} "
-        "ON CONFLICT (id) DO UPDATE SET head = excluded.head, size = excluded.size"
+        "INSERT INTO namespaces (id, name, head, size, compacted) "
+        f"VALUES {', '.join(['(?, ?, ?, ?, ?)'] * count)} ON CONFLICT (id) DO UPDATE SET "
+        "head = excluded.head, size = excluded.size, compacted = excluded.compacted"
     )
 
 

@@ -16,6 +16,7 @@ pytest.register_assert_rewrite(
         f"registry_server.testing.{name}"
         for name in (
             "batches",
+            "changes",
             "concurrency",
             "conditions",
             "contract",

@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from registry_server.storage.base import StorageBackend
 from registry_server.testing.batches import BatchPromises
+from registry_server.testing.changes import ChangePromises
 from registry_server.testing.concurrency import ConcurrencyPromises
 from registry_server.testing.conditions import ConditionPromises
 from registry_server.testing.entries import EntryPromises
@@ -23,7 +24,13 @@ __all__ = ["BackendContract", "OpenBackend"]
 
 @pytest.mark.asyncio
 class BackendContract(
-    EntryPromises, ConditionPromises, BatchPromises, ListingPromises, ConcurrencyPromises, LifecyclePromises
+    EntryPromises,
+    ConditionPromises,
+    BatchPromises,
+    ListingPromises,
+    ChangePromises,
+    ConcurrencyPromises,
+    LifecyclePromises,
 ):
     """Subclass it, provide ``open_backend``, and every promise of `StorageBackend` is tried.
 

@@ -24,9 +24,11 @@ from registry_server.storage.base import (
     PRESENT,
     BatchWritten,
     ConditionFailedError,
+    Drop,
     Expect,
     Put,
     Refused,
+    Removed,
     Stored,
     Written,
 )
@@ -41,14 +43,17 @@ VALUES = {"0": stored(0), "1": stored(1), "1, other meta": stored(1, by="me"), "
 NAMES = st.sampled_from(sorted(VALUES))
 EXPECTED = st.sampled_from([ANY, ABSENT, PRESENT, NEVER, "same", "other"])
 Wanted = int | str
+Told = tuple[int, str, str, str, int]
+"""A change without its time and value."""
 
 
 class Model:
-    """One namespace, in the plainest terms: a dict in creation order, and a number."""
+    """One namespace, in the plainest terms: a dict in creation order, a number, and a list of changes."""
 
     def __init__(self) -> None:
         self.lines: dict[str, Line] = {}
         self.head = 0
+        self.changes: list[Told] = []
 
     def expect(self, key: str, wanted: Wanted) -> Expect:
         revision = self.lines[key][3] if key in self.lines else 1
@@ -64,7 +69,7 @@ class Model:
     def put(self, key: str, value: Stored) -> str:
         if key in self.lines and self.lines[key][1] == value.envelope:
             return "unchanged"
-        self.head += 1
+        self._changed("set", key, value.digest)
         created = self.lines[key][4] if key in self.lines else self.head
         outcome = "replaced" if key in self.lines else "created"
         self.lines[key] = (key, value.envelope, value.digest, self.head, created)
@@ -72,14 +77,29 @@ class Model:
 
     def delete(self, key: str) -> bool:
         existed = self.lines.pop(key, None) is not None
-        self.head += existed
+        if existed:
+            self._changed("delete", key)
         return existed
 
     def clear(self) -> int:
         removed = len(self.lines)
-        self.head += bool(removed)
+        if removed:
+            self._changed("clear")
         self.lines.clear()
         return removed
+
+    def end_batch(self, before: int) -> None:
+        """What changed after revision ``before`` was one batch."""
+        self.changes[before:] = [(*change[:4], self.head) for change in self.changes[before:]]
+
+    def carried(self, change: Told) -> bytes:
+        """The value that the change's entry still has."""
+        line = self.lines.get(change[2])
+        return line[1] if change[1] == "set" and line is not None and line[3] == change[0] else b""
+
+    def _changed(self, op: str, key: str = "", digest: str = "") -> None:
+        self.head += 1
+        self.changes.append((self.head, op, key, digest, self.head))
 
 
 class _Subject:
@@ -148,8 +168,46 @@ class _Comparison(RuleBasedStateMachine):
             if isinstance(outcome, Refused):
                 assert _line(outcome.current) == self.model.lines.get(put.key)
         if done.applied:
+            before = self.model.head
             self._follow(puts, done)
+            self.model.end_batch(before)
         assert done.head == self.model.head
+
+    @rule(keys=st.lists(KEYS, max_size=4, unique=True), wanted=EXPECTED, atomic=st.booleans())
+    def delete_many(self, keys: list[str], wanted: Wanted, atomic: bool) -> None:
+        drops = [Drop(key, self.model.expect(key, wanted)) for key in keys]
+        done = self.subject.run(self.subject.backend.delete_many(self.namespace, drops, atomic=atomic))
+        held = [self.model.holds(*drop) for drop in drops]
+        assert [isinstance(outcome, Removed) for outcome in done.outcomes] == held
+        assert done.applied == (all(held) or not atomic)
+        before = self.model.head
+        for drop, outcome in zip(drops, done.outcomes, strict=True):
+            if isinstance(outcome, Refused):
+                assert _line(outcome.current) == self.model.lines.get(drop.key)
+            elif done.applied:
+                assert outcome == (self.model.delete(drop.key), self.model.head)
+        self.model.end_batch(before)
+        assert done.head == self.model.head
+
+    @rule(keys=st.lists(KEYS, max_size=5))
+    def get_many(self, keys: list[str]) -> None:
+        found, head = self.subject.run(self.subject.backend.get_many(self.namespace, keys, max_bytes=PLENTY))
+        assert [_line(entry) for entry in found] == [self.model.lines.get(key) for key in keys]
+        assert head == self.model.head
+
+    @rule(back=st.integers(0, 12), limit=st.integers(1, 5))
+    def changes(self, back: int, limit: int) -> None:
+        since = max(0, self.model.head - back)
+        found = self.subject.run(
+            self.subject.backend.changes(
+                self.namespace, since, limit=limit, max_bytes=PLENTY, max_value=PLENTY
+            )
+        )
+        until = self.model.changes[since : since + limit][-1][4] if since < self.model.head else since
+        expected = self.model.changes[since:until]
+        assert [(*change[:4], change.last) for change in found.changes] == expected
+        assert [change.envelope for change in found.changes] == [*map(self.model.carried, expected)]
+        assert found.head == self.model.head
 
     @rule()
     def clear(self) -> None:
