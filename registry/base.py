@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast, overload
 
 from registry import settings
@@ -11,11 +12,14 @@ from registry.discovery import MISSING, Declared, Target, is_shared
 from registry.duplicates import Own, checked_policy, is_redefinition, taken
 from registry.errors import CoercionError, RegistryError, RemoteError, ValidationError
 from registry.factory import Factory
-from registry.origin import origin_of
+from registry.origin import told_origin
 from registry.overlay import Overlay
 from registry.storage.base import PRESENT, Claim, Storage, View
 from registry.storage.choice import check_place, storage_for
 from registry.suggest import did_you_mean, near_names
+from registry.versions import Versions
+from registry.versions.noted import Noted
+from registry.versions.numbers import check_replaceable
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -38,10 +42,14 @@ class RegistryMeta(type):
     _repository: Storage[Any, Any] | None
     _identity_by_name = property(lambda cls: getattr(cls._repository, "namespace", cls._repository))
 
-    def __getitem__(cls, key: Any) -> Any:
+    def __getitem__(cls: type[Registry[A]], key: Any) -> A:  # type: ignore[misc] # of a class of this metaclass
+        try:  # as `get_artifact`, and not by it: a call more would cost half a look-up
+            return cls._view.table[key]  # type: ignore[no-any-return]
+        except (KeyError, TypeError):
+            pass
         if cls._repository is None:  # a base class: FunctionalRegistry[[int], float]
-            return cast(Any, cls).__class_getitem__(key)
-        return cast(Any, cls).get_artifact(key)
+            return cast(A, cast(Any, cls).__class_getitem__(key))
+        return cls._miss(key, MISSING)
 
     def __contains__(cls, key: object) -> bool:
         return cast(bool, cast(Any, cls).has_identifier(key))
@@ -86,6 +94,8 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         trusted_modules: modules into which unsigned references are followed.
         entry_points: find the entry points of this group too, each imported when it is looked up; the rule
             is in `registry.discovery`.
+        frozen: path of a lock file: a shared registry holds what was frozen there and asks no server;
+            ``REGISTRY_FROZEN`` unless given.
 
     Raises:
         NamespaceError: ``logic_namespace`` is not a namespace. Nothing is contacted.
@@ -95,6 +105,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
     _view: ClassVar[View[Any, Any]] = _NOTHING
     _own: ClassVar[dict[Any, Own]] = {}
     _declared: ClassVar[Declared] = Declared()
+    _deprecated: ClassVar[Noted] = Noted()
     _strict: ClassVar[bool] = False
     _abstract: ClassVar[bool] = False
     _on_duplicate: ClassVar[str | None] = None
@@ -111,6 +122,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         trust: Any = "signed",
         trusted_modules: Iterable[str] = (),
         entry_points: str | None = None,
+        frozen: str | PathLike[str] | None = None,
         base: bool = False,
         **keywords: Any,
     ) -> None:
@@ -123,9 +135,10 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             cls._on_duplicate = checked_policy(on_duplicate)
         cls._own = {}
         cls._declared = Declared(entry_points)
+        cls._deprecated = Noted()
         if base:
             return
-        check_place(cls.__name__, logic_namespace, server, storage)
+        check_place(cls.__name__, logic_namespace, server, storage, frozen)
         cls._repository = storage_for(
             namespace=logic_namespace,
             server=server,
@@ -134,7 +147,9 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             trusted_modules=trusted_modules,
             module=cls.__module__,
             describe=cls._published_meta,
+            frozen=frozen,
         )
+        cls._declared = getattr(cls._repository, "declared", cls._declared)
         cls._view = cls._repository.view or View(_NOTHING.table)
 
     # ---- register
@@ -153,14 +168,16 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             policy = cls._on_duplicate or settings.on_duplicate()
             if policy == "keep":
                 return
+            check_replaceable(cls, key)
             if policy == "replace":
                 claim = cls._storage().replace(key, artifact, PRESENT)
             elif is_redefinition(cls._own.get(key), artifact, claim):
                 claim = cls._storage().replace(key, artifact, claim.version)
             if not (claim.won or claim.same):
-                raise taken(cls.__name__, cls._shown(), key, str(origin_of(artifact)), claim.owner)
+                raise taken(cls.__name__, cls._shown(), key, told_origin(artifact), claim.owner)
         if claim.won:
             cls._own[key] = Own.of(claim.version, artifact)
+            cls._deprecated.registered(cls, key, artifact)
 
     @classmethod
     def safe_register_batch(cls, mapping: Mapping[Any, A], *, skip_invalid: bool = True) -> dict[str, Any]:
@@ -272,8 +289,16 @@ class Registry(Generic[A], metaclass=RegistryMeta):
 
     # ---- look up
 
+    @overload
     @classmethod
-    def get_artifact(cls, key: Any, default: Any = MISSING) -> A:
+    def get_artifact(cls, key: Any) -> A: ...
+
+    @overload
+    @classmethod
+    def get_artifact(cls, key: Any, default: T) -> A | T: ...
+
+    @classmethod
+    def get_artifact(cls, key: Any, default: Any = MISSING) -> Any:
         """The artifact registered under ``key``, or ``default`` where one is given and there is none.
 
         On a shared registry this is one request, also for a miss.
@@ -284,7 +309,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             RemoteError: the server gave no usable answer; no default hides that.
         """
         try:
-            return cls._view.table[key]  # type: ignore[no-any-return]
+            return cls._view.table[key]
         except (KeyError, TypeError):
             pass
         return cls._miss(key, default)
@@ -294,6 +319,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         """A look-up that the view could not answer."""
         repository = cls._storage()
         _hashable(key)
+        cls._deprecated.looked_up(cls, key)
         near: list[str] | None = None
         if default is not MISSING or cls._declared.declares(key):
             found: A = repository.get(key, MISSING)
@@ -303,6 +329,8 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             try:
                 return repository[key]
             except RegistryError as error:
+                if "alias" in error.context:
+                    raise  # the name is there; what it leads to is not
                 near = error.suggestions
             except KeyError:  # of a user's own mapping
                 pass
@@ -382,6 +410,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             RegistryError: nothing is registered under ``key``.
         """
         cls.validate_artifact(artifact)
+        check_replaceable(cls, key)
         claim = cls._storage().replace(_hashable(key), artifact, PRESENT)
         if not claim.won and key in cls._declared.aliases:
             return cls.update_artifact(cls._declared.aliases[key], artifact)
@@ -417,7 +446,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         keys = cls._storage().keys_of(artifact)
         if not keys:
             raise RegistryError(
-                f"{origin_of(artifact)} is not registered in {cls._shown()}",
+                f"{told_origin(artifact)} is not registered in {cls._shown()}",
                 context={"registry": cls.__name__},
             )
         for key in keys:
@@ -496,8 +525,10 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         for key in names:
             try:
                 cls.validate_artifact(cls.get_artifact(key))
-            except RegistryError:
-                continue  # removed since it was listed
+            except RegistryError as error:
+                if "alias" in error.context:
+                    errors[key] = error  # it is there, and what it leads to is not
+                continue  # else removed since it was listed
             except RemoteError:
                 raise  # says nothing of the artifact, and the next one would take as long to fail
             except ValidationError as error:
@@ -539,7 +570,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         return f"{cls.__name__} ({location})" if location else cls.__name__
 
 
-class NamedRegistry(Factory, Registry[A], base=True):
+class NamedRegistry(Factory, Versions, Registry[A], base=True):
     """A registry whose artifacts mostly have a name of their own: `register_artifact` and its forms."""
 
     @overload

@@ -15,7 +15,7 @@ except ImportError:
     raise SystemExit(2) from None
 
 from registry import settings
-from registry.commands import entries, keys
+from registry.commands import entries, keys, versions
 from registry.commands import tokens as token_commands
 from registry.commands.terminal import explained, show_what_cannot_be_encoded
 from registry.errors import ValidationError
@@ -29,6 +29,7 @@ app = typer.Typer(
 )
 
 entries.add_to(app)
+versions.add_to(app)
 app.add_typer(keys.app, name="key")
 app.command()(keys.resign)
 app.add_typer(token_commands.app, name="token")

@@ -17,10 +17,12 @@ from registry.envelope.trust import Trust, TrustPolicy
 from registry.errors import PreconditionFailedError, RegistryError
 from registry.identity import identity_of
 from registry.names import check_key, check_namespace
-from registry.origin import origin_of
+from registry.origin import JSON_VALUE, origin_of
 from registry.storage.base import PRESENT, Claim, Storage, as_items
 from registry.storage.connection import Address, Connection
 from registry.storage.problems import outside_contract
+from registry.versions.aliases import Alias, follow, is_alias, read
+from registry.versions.deprecation import Deprecation, deprecation_of, warn_once
 from registry_client.api.batch import batch_set
 from registry_client.api.entries import (
     contains_entry,
@@ -221,7 +223,7 @@ class RemoteStorageProxy(Storage[str, V]):
                 if default is _MISSING:
                     raise
                 return default
-            value = self._decode(key, stored.envelope)
+            value = self._value(key, stored.envelope)
             try:
                 self._call(delete_entry, key=key, if_match=f'"{stored.etag}"')
             except PreconditionFailedError:
@@ -299,7 +301,7 @@ class RemoteStorageProxy(Storage[str, V]):
     def snapshot(self) -> Iterator[tuple[str, V]]:
         """The pairs, in creation order; one that may not be decoded raises when its turn comes."""
         for stored in self.entries():
-            yield stored.key, self._decode(stored.key, stored.envelope)
+            yield stored.key, self._value(stored.key, stored.envelope)
 
     def update(self, other: Any = (), /, **keywords: Any) -> None:
         """Store all pairs, in their order, 1,000 a request; each request is one transaction."""
@@ -355,7 +357,7 @@ class RemoteStorageProxy(Storage[str, V]):
         if current is None:
             return Claim(False, None)
         meta = current.get("meta") or {}
-        owner = meta.get("origin") or "a JSON value"
+        owner = meta.get("origin") or JSON_VALUE
         same = _is_same(current["digest"], meta, offered)
         if same and not self._is_vouched_for(current.get("signature"), offered):
             # Our readers refuse what stands there, so leaving it in place would not register anything.
@@ -369,9 +371,19 @@ class RemoteStorageProxy(Storage[str, V]):
         keyring = self._codec.policy.keyring()
         return signature is not None and keyring is not None and key_id_of(signature) in keyring
 
+    def _holds(self, stored: Stored, offered: Envelope) -> bool:
+        """Whether an entry is what ``offered`` is, for our readers too."""
+        same = _is_same(stored.digest, stored.envelope.meta or {}, offered)
+        return same and self._is_vouched_for(stored.envelope.signature, offered)
+
     # ---- the way to the server and back
 
     def _read(self, key: str, *, suggest: int) -> Any:
+        found = self._found(key, suggest=suggest)
+        return found if type(found) is not Alias else follow(self, key, found, suggest)
+
+    def _found(self, key: str, *, suggest: int) -> Any:
+        """The value of an entry; an alias as such."""
         key = check_key(key)
         known = self._shared.get(key)
         answer = self._call(
@@ -387,7 +399,9 @@ class RemoteStorageProxy(Storage[str, V]):
             value = known.value
         else:
             value = self._decode(key, envelope)
-        if may_be_shared(envelope):
+            if (deprecation := Deprecation.of_meta(envelope.meta)) is not None:
+                warn_once(self.location, key, deprecation)
+        if type(value) is Alias or may_be_shared(envelope):
             self._share(key, _Shared(answer.etag, envelope, value))
         return value
 
@@ -399,8 +413,14 @@ class RemoteStorageProxy(Storage[str, V]):
             with suppress(StopIteration, RuntimeError):  # another thread was here first
                 self._shared.pop(next(iter(self._shared)), None)
 
+    def _value(self, key: str, envelope: Envelope) -> Any:
+        value = self._decode(key, envelope)
+        return value if type(value) is not Alias else follow(self, key, value, NEAR_NAMES)
+
     def _decode(self, key: str, envelope: Envelope) -> Any:
-        return self._codec.decode(envelope, namespace=self.namespace, key=key)
+        """The value of an envelope; an alias as such."""
+        value = self._codec.decode(envelope, namespace=self.namespace, key=key)
+        return read(envelope, key=key, policy=self._codec.policy) if is_alias(envelope) else value
 
     def _encode(self, key: str, value: object) -> Envelope:
         key = check_key(key)
@@ -443,6 +463,8 @@ def _meta_of(value: object) -> dict[str, str]:
     if not callable(value):
         return {}
     meta = {"origin": str(origin_of(value))}
+    if (deprecation := deprecation_of(value)) is not None:
+        meta |= deprecation.to_meta()
     identity = identity_of(value)
     return meta if identity is None else {**meta, "identity": identity}
 

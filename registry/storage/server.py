@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from registry.storage.connection import Address, Connection
+from registry_client.api.entries import count_entries
 from registry_client.api.namespaces import clear_namespace, list_namespaces
 from registry_client.api.service import get_capabilities, get_stats
 
@@ -35,6 +36,10 @@ class RegistryServer:
         for page in self._connection.pages(list_namespaces, prefix=prefix):
             for found in page.namespaces:
                 yield NamespaceSummary(found.namespace, found.entries)
+
+    def cursor(self, namespace: str) -> str:
+        """How far a namespace has come: equal cursors, nothing was written in between."""
+        return str(self._connection.call(count_entries, namespace).cursor)
 
     def stats(self) -> dict[str, Any]:
         """The object that ``GET /stats`` answers."""
