@@ -42,7 +42,7 @@ async def pages(path, guard):
     """A browser without a cookie, at a server that asks for tokens."""
     backend = MemoryBackend()
     await backend.open()
-    async with running(create_app(ServerSettings(tokens=path), backend, guard)) as client:
+    async with running(create_app(ServerSettings(tokens=path), backend, guard=guard)) as client:
         client.headers.update(HTML)
         yield client
 
