@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 import httpcore
 import httpx
 
+from registry import settings
 from registry.errors import (
     OutcomeUnknownError,
     RemoteError,
@@ -204,6 +205,8 @@ class Call:
         error = _unchained(failure)
         if isinstance(error, httpx.ConnectError):
             retries_end = min(self._started + CONNECT_RETRY_SECONDS, self.deadline)
+            if "certificate verify failed" in str(error).lower():
+                raise self._untrusted(error) from error
             if (left := retries_end - time.monotonic()) > 0:
                 return self._pause(at_most=left)
             raise self._unreachable(error) from error
@@ -225,6 +228,13 @@ class Call:
         return ServerUnreachableError(
             f"Cannot connect to registry server {self._server()}: {_reason(error)}",
             suggestions=["start a server: python -m registry", "set REGISTRY_SERVER_URL to where one runs"],
+            context={"server": self._server()},
+        )
+
+    def _untrusted(self, error: Exception) -> RemoteError:
+        return ServerUnreachableError(
+            f"Registry server {self._server()} has a certificate that is not trusted here: {_reason(error)}",
+            suggestions=["set REGISTRY_SERVER_CA to the file of the authority that signed it"],
             context={"server": self._server()},
         )
 
@@ -316,6 +326,30 @@ class _Pools:
             return self._transports[url]
 
 
+def ssl_context_for(url: str) -> ssl.SSLContext | None:
+    """What verifies the server at ``url``; None where it is asked without TLS."""
+    return _tls_context() if url.startswith("https:") else None
+
+
+def _tls_context() -> ssl.SSLContext:
+    """Trusts the authority of ``REGISTRY_SERVER_CA``; without one, whom OpenSSL's variables or httpx do.
+
+    Raises:
+        ValidationError: the file is none of certificates.
+    """
+    authority = settings.server_ca()
+    if authority is None:
+        return httpx.create_ssl_context()  # heeds SSL_CERT_FILE and SSL_CERT_DIR
+    try:
+        return ssl.create_default_context(cafile=os.path.expanduser(authority))
+    except OSError as error:  # ssl.SSLError is one
+        raise ValidationError(
+            f"REGISTRY_SERVER_CA is {authority!r}, which cannot be used: {error.strerror or error}",
+            suggestions=["it is a PEM file with the certificate of the authority that signed the server's"],
+            context={"variable": "REGISTRY_SERVER_CA"},
+        ) from None
+
+
 class _Transport(httpx.HTTPTransport):
     """httpx's transport over a pool whose every network step ends at the call's deadline."""
 
@@ -328,11 +362,6 @@ class _Transport(httpx.HTTPTransport):
             keepalive_expiry=KEEPALIVE_SECONDS,
             network_backend=DeadlineBackend(),
         )
-
-
-def ssl_context_for(url: str) -> ssl.SSLContext | None:
-    """What verifies the server at ``url``; None where it is asked without TLS."""
-    return httpx.create_ssl_context(trust_env=False) if url.startswith("https:") else None
 
 
 pools = _Pools()

@@ -29,7 +29,23 @@ OPTIONS = {
     "key rotate": ["--file", "registry resign"],
     "resign": ["--server", "REGISTRY_SERVER_URL", "http://localhost:8001"],
     "doctor": ["--server", "--json", "MODULE:CLASS", "REGISTRY_SERVER_URL"],
-    "serve": ["--host", "--port", "--storage", "--allowed-host", "--debug", "REGISTRY_SERVER_STORAGE"],
+    "token new": ["--scope", "--expires", "--tokens", "--storage", "REGISTRY_SERVER_TOKENS"],
+    "token list": ["--tokens", "--storage", "--json"],
+    "token revoke": ["--tokens", "--storage"],
+    "serve": [
+        "--host",
+        "--port",
+        "--storage",
+        "--allowed-host",
+        "--tokens",
+        "--require-auth",
+        "--tls-cert",
+        "--tls-key",
+        "--trusted-proxy",
+        "--audit-log",
+        "--debug",
+        "REGISTRY_SERVER_STORAGE",
+    ],
 }
 
 
