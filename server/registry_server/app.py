@@ -79,7 +79,7 @@ def create_app(
             settings.limits,
             version=version(DISTRIBUTION),
             request_counts=request_counts,
-            metrics=Metrics(store, hub, request_counts),
+            metrics=Metrics(store, hub, lambda: stage_of[0].tallies()),
         ),
         "namespaces": Namespaces(store),
         "entries": Entries(store, settings.limits),

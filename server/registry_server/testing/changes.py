@@ -147,6 +147,18 @@ class ChangePromises:
 
         assert (await _changes(backend)).head == 6
 
+    async def test_moves_are_told_after_reopening_too(self, open_backend: OpenBackend) -> None:
+        backend = open_backend()
+        told: asyncio.Queue[str] = asyncio.Queue()
+        backend.subscribe(told.put_nowait)
+
+        for name in ("before", "after"):
+            await backend.open()
+            await put_all(backend, name, "a")
+            while await asyncio.wait_for(told.get(), 30) != name:
+                pass
+            await backend.close()
+
     async def test_what_changes_nothing_is_not_told(self, backend: StorageBackend) -> None:
         await put_all(backend, "space", "a")
         told: asyncio.Queue[str] = asyncio.Queue()
