@@ -243,7 +243,7 @@ def test_a_broken_backend_is_noticed(backend_class: type[MemoryBackend], expecte
 )
 def test_the_model_alone_notices_it_too(backend_class: type[MemoryBackend]) -> None:
     with pytest.raises(AssertionError):
-        check_against_model(backend_class, survives_reopening=False)
+        check_against_model(backend_class, survives_reopening=False, scripts=1_000)
 
 
 def test_a_sound_backend_fails_nothing() -> None:

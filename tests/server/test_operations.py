@@ -9,6 +9,7 @@ import pytest
 from registry_server.operations import Answer, DispatchTable, OperationStage
 from registry_server.problems import Problem
 from registry_server.requests import Gate, path_of
+from registry_server.tallies import Tally
 from tests.server.wire import problem
 
 
@@ -18,6 +19,7 @@ class FakeOperation:
     def __init__(self, outcome):
         self.operation_id = "fake"
         self.requests = 0
+        self.tally = Tally()
         self._outcome = outcome
 
     async def answer(self, *_arguments):

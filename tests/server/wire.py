@@ -129,9 +129,10 @@ def check_answer(answer: httpx.Response) -> None:
     if content is None:
         assert answer.content == b""
         return
-    assert answer.headers["content-type"] in content
-    if request.method != "HEAD":
-        _check_body(answer, content[answer.headers["content-type"]]["schema"])
+    kind = answer.headers["content-type"].partition(";")[0]
+    assert kind in content
+    if request.method != "HEAD" and kind != "text/plain":
+        _check_body(answer, content[kind]["schema"])
 
 
 def _check_body(answer: httpx.Response, schema: Mapping[str, Any]) -> None:
