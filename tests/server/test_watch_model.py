@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import cycle
 from typing import Any, TypeVar
 
 import pytest
@@ -50,19 +51,27 @@ IDLE_TURNS = 40
 
 
 class Awkward(MemoryBackend):
-    """A memory storage whose reads take turns, and which tells of a move two turns late."""
+    """A memory storage whose reads take turns, and which tells of a write at once, soon, or far too late."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._late = cycle((0, 2, 9))
 
     async def changes(
         self, namespace: str, since: int, *, limit: int, max_bytes: int, max_value: int
     ) -> Changes:
         await asyncio.sleep(0)
         found = await super().changes(namespace, since, limit=limit, max_bytes=max_bytes, max_value=max_value)
-        await asyncio.sleep(0)
+        for _ in range(4):
+            await asyncio.sleep(0)
         return found
 
-    def _tell(self, namespace: str) -> None:
-        loop = asyncio.get_running_loop()
-        loop.call_soon(loop.call_soon, super()._tell, namespace)
+    def _tell(self, namespace: str, turns: int | None = None) -> None:
+        turns = next(self._late) if turns is None else turns
+        if turns:
+            asyncio.get_running_loop().call_soon(self._tell, namespace, turns - 1)
+        else:
+            super()._tell(namespace)
 
 
 class Informer:
@@ -71,6 +80,8 @@ class Informer:
     def __init__(self) -> None:
         self.cursor = ""
         self.replica: dict[str, str] = {}
+        self.limit = 0
+        """Of its requests, one of which follows upon the other; 0 while it does something else."""
         self.poll: asyncio.Task[Any] | None = None
 
     @property
@@ -145,11 +156,11 @@ class _Script(RuleBasedStateMachine):
     def clear(self) -> None:
         self._write(self.backend.clear(SPACE), self.model.clear)
 
-    @rule(number=st.integers(0, WATCHERS - 1), limit=st.integers(1, 4))
-    def poll(self, number: int, limit: int) -> None:
-        """One of the watchers sends its next request, unless one of its waits."""
-        if self.informers[number].poll is None:
-            self.run(self._send(self.informers[number], limit))
+    @rule(number=st.integers(0, WATCHERS - 1), limit=st.integers(0, 4))
+    def follow(self, number: int, limit: int) -> None:
+        """One of the watchers begins to send requests, or does no more when the current one is answered."""
+        self.informers[number].limit = limit
+        self.run(self._turn(1))
 
     @rule(turns=st.integers(1, 6))
     def turn(self, turns: int) -> None:
@@ -159,7 +170,7 @@ class _Script(RuleBasedStateMachine):
     @rule()
     def settle(self) -> None:
         """Nothing more is written: who still waits has nothing to wait for but the next change."""
-        self.run(self._turn(IDLE_TURNS))
+        self.run(self._settle())
         for informer in self.informers:
             assert informer.poll is None or informer.cursor == self.cursor, "a wake-up was lost"
 
@@ -167,10 +178,15 @@ class _Script(RuleBasedStateMachine):
     def restart(self) -> None:
         """The server stops and its memory is gone; waiting polls are answered before."""
         self.hub.close()
+        limits = [informer.limit for informer in self.informers]
+        for informer in self.informers:
+            informer.limit = 0
         self.run(self._turn(IDLE_TURNS))
         assert all(informer.poll is None for informer in self.informers), "a poll outlives its server"
         self.run(self.backend.close())
         self.run(self._start())
+        for informer, limit in zip(self.informers, limits, strict=True):
+            informer.limit = limit
 
     def teardown(self) -> None:
         try:
@@ -195,6 +211,8 @@ class _Script(RuleBasedStateMachine):
                 await informer.list(self.backend)
 
     async def _stop(self) -> None:
+        for informer in self.informers:
+            informer.limit = 0
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
         await asyncio.sleep(0)
@@ -211,16 +229,25 @@ class _Script(RuleBasedStateMachine):
         told = [(*change[:4], change.last) for change in self.run(read).changes]
         assert told == self.model.changes[before:], "a write was answered before it was done"
 
-    async def _send(self, informer: Informer, limit: int) -> None:
-        request = self.handlers.watch_namespace(SPACE, stays, since=informer.cursor, wait=55, limit=limit)
-        informer.poll = asyncio.create_task(request)
-
     async def _turn(self, turns: int) -> None:
         for _ in range(turns):
             await asyncio.sleep(0)
-        for informer in self.informers:
-            if informer.poll is not None and informer.poll.done():
-                await self._take(informer, informer.poll)
+            for informer in self.informers:
+                if informer.poll is not None and informer.poll.done():
+                    await self._take(informer, informer.poll)
+                if informer.poll is None and informer.limit:
+                    self._send(informer)
+
+    async def _settle(self) -> None:
+        reached: list[str] = []
+        while reached != (reached := [informer.cursor for informer in self.informers]):
+            await self._turn(IDLE_TURNS)
+
+    def _send(self, informer: Informer) -> None:
+        request = self.handlers.watch_namespace(
+            SPACE, stays, since=informer.cursor, wait=55, limit=informer.limit
+        )
+        informer.poll = asyncio.create_task(request)
 
     async def _take(self, informer: Informer, poll: asyncio.Task[Any]) -> None:
         informer.poll = None
@@ -234,10 +261,8 @@ class _Script(RuleBasedStateMachine):
             await informer.list(self.backend)
 
     def _catch_up(self, informer: Informer) -> None:
-        for _ in range(self.model.head + 2):  # each answer goes on by one change at least, or lists anew
-            if informer.poll is None and informer.cursor != self.cursor:
-                self.run(self._send(informer, 2))
-                self.run(self._turn(IDLE_TURNS))
+        informer.limit = 2
+        self.run(self._settle())
         assert informer.cursor == self.cursor, "what has been done is not told"
         assert informer.replica == {line[0]: line[2] for line in self.model.lines.values()}, "astray"
 
@@ -329,23 +354,21 @@ class TellsBeforeItIsThere(Awkward):
     """Its watchers have looked, and wait again, when it writes."""
 
     async def put(self, namespace: str, key: str, value: Stored, *, expect: Expect = ANY) -> Written:
-        MemoryBackend._tell(self, namespace)
-        for _ in range(10):
+        self._tell(namespace, 0)
+        for _ in range(12):
             await asyncio.sleep(0)
-        told, self._listeners = self._listeners, []
+        self._tell = lambda *_: None  # type: ignore[method-assign]
         try:
-            return await MemoryBackend.put(self, namespace, key, value, expect=expect)
+            return await super().put(namespace, key, value, expect=expect)
         finally:
-            for _ in range(3):
-                await asyncio.sleep(0)
-            self._listeners = told
+            del self._tell
 
 
 class KeepsDeletesToItself(Awkward):
     async def delete_many(
         self, namespace: str, drops: Sequence[Drop], *, atomic: bool = False
     ) -> BatchRemoved:
-        self._tell = lambda _: None  # type: ignore[method-assign]
+        self._tell = lambda *_: None  # type: ignore[method-assign]
         try:
             return await super().delete_many(namespace, drops, atomic=atomic)
         finally:
