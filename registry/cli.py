@@ -15,7 +15,7 @@ except ImportError:
     raise SystemExit(2) from None
 
 from registry import settings
-from registry.commands import entries, keys
+from registry.commands import doctor, entries, keys, versions
 from registry.commands.terminal import explained, show_what_cannot_be_encoded
 from registry.errors import ValidationError
 
@@ -28,8 +28,10 @@ app = typer.Typer(
 )
 
 entries.add_to(app)
+versions.add_to(app)
 app.add_typer(keys.app, name="key")
 app.command()(keys.resign)
+app.command()(doctor.doctor)
 
 Host = Annotated[
     str | None,

@@ -13,6 +13,7 @@ variable                        is                                              
 ``REGISTRY_SERVER_STORAGE``     where the server keeps its data, ``sqlite:///path``    user's data
 ``REGISTRY_ON_DUPLICATE``       ``error``, ``replace`` or ``keep``                     ``error``
 ``REGISTRY_SIGNING_KEY_FILE``   the keys that sign and verify                          user's own file
+``REGISTRY_FROZEN``             a lock file that shared registries are read from       none: the server
 ==============================  =====================================================  ===============
 """
 
@@ -70,6 +71,11 @@ def on_duplicate() -> str:
 def signing_key_file() -> str | None:
     """``REGISTRY_SIGNING_KEY_FILE``, a path, or None."""
     return _read("REGISTRY_SIGNING_KEY_FILE", _text, None)
+
+
+def frozen() -> str | None:
+    """``REGISTRY_FROZEN``, the path of a lock file, or None; used when a shared registry is defined."""
+    return _read("REGISTRY_FROZEN", _text, None)
 
 
 def _read(variable: str, parse: Callable[[str], T], default: T) -> T:

@@ -20,10 +20,15 @@ OPTIONS = {
     "rm": ["--all", "--yes", "-y", "--server"],
     "namespaces": ["--prefix", "--server", "--json"],
     "stats": ["--server", "--json"],
+    "versions": ["--server", "--json"],
+    "alias": ["--by", "--server", "--json"],
+    "deprecate": ["--removal", "--alternative", "--reason", "--undo", "--server", "--json"],
+    "freeze": ["--output", "-o", "--check", "--server", "--json"],
     "key new": ["--file"],
     "key list": ["--file"],
     "key rotate": ["--file", "registry resign"],
     "resign": ["--server", "REGISTRY_SERVER_URL", "http://localhost:8001"],
+    "doctor": ["--server", "--json", "MODULE:CLASS", "REGISTRY_SERVER_URL"],
     "serve": ["--host", "--port", "--storage", "--allowed-host", "--debug", "REGISTRY_SERVER_STORAGE"],
 }
 

@@ -19,6 +19,7 @@ READERS = {
     "REGISTRY_SERVER_TOKEN": (settings.server_token, None, "s3cret", "s3cret"),
     "REGISTRY_SERVER_STORAGE": (settings.server_storage, None, "memory:", "memory:"),
     "REGISTRY_ON_DUPLICATE": (settings.on_duplicate, "error", "keep", "keep"),
+    "REGISTRY_FROZEN": (settings.frozen, None, "registry.lock", "registry.lock"),
     "REGISTRY_SIGNING_KEY_FILE": (settings.signing_key_file, None, "/keys", "/keys"),
 }
 
