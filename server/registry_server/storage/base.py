@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
 Expect = int
@@ -179,6 +179,25 @@ class Totals:
     namespaces: int
     entries: int
     largest: Sequence[NamespaceInfo]
+
+
+@dataclass(slots=True)
+class StorageCounters:
+    """What a storage counts of its own work, since it was made.
+
+    Attributes:
+        commits: how many transactions were committed, by the number of operations in them.
+        queued: operations that wait for their transaction, now.
+        errors: how many transactions and reads failed for the storage's sake, not the caller's.
+    """
+
+    commits: dict[int, int] = field(default_factory=dict)
+    queued: int = 0
+    errors: int = 0
+
+    def committed(self, operations: int) -> None:
+        """Count one transaction."""
+        self.commits[operations] = self.commits.get(operations, 0) + 1
 
 
 class ConditionFailedError(Exception):
@@ -365,7 +384,7 @@ class StorageBackend(ABC):
         """Call ``listener`` on the event loop after a namespace's head has moved, whoever wrote.
 
         By then `changes` has what was written. Several moves may be told as one; a move by another server
-        over the same store is told within a second. May be called before `open`; holds until `close`.
+        over the same store is told within a second. May be called before `open`; holds after reopening too.
         """
 
     @abstractmethod
@@ -377,3 +396,7 @@ class StorageBackend(ABC):
     @abstractmethod
     async def totals(self, *, largest: int) -> Totals:
         """The store in numbers, with its ``largest`` largest namespaces."""
+
+    def counters(self) -> StorageCounters | None:
+        """What it counts of its work, for `/metrics`; None where it has nothing to count."""
+        return None
