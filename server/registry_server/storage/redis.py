@@ -278,4 +278,3 @@ class RedisBackend(StorageBackend):
         await self._follower.stop()
         await asyncio.gather(*(lanes.close() for lanes in self._lanes or ()))
         self._lanes = None
-        self._listeners.clear()
