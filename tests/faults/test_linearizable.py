@@ -102,7 +102,7 @@ def _done(wanted: Wanted, revision: int, began: float, **more: int) -> Write:
         ([LOG[0]], [_done(A, 1, 0), _done(B, 2, 2)], []),
         (LOG, [_done(A, 1, 0)], []),
         (LOG, [_done(A, 1, 0), Write([B], 2, 3, "refused")], []),
-        ([*LOG, LOG[0]], [_done(A, 1, 0), _done(B, 2, 2)], []),
+        ([*LOG, LOG[0]], [_done(A, 1, 0), _done(B, 2, 2), Write([A], 1)], []),
         (LOG, [_done(A, 1, 5), _done(B, 2, 2)], []),
         (LOG, [_done(A, 1, 0), _done(B, 2, 2)], [Read(5, 6, 1, {})]),
         (LOG, [_done(A, 1, 0), _done(B, 2, 2)], [Read(2, 6, 2, {"k": (1, None)})]),
