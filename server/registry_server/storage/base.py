@@ -3,8 +3,8 @@
 A backend keeps, for each namespace, entries in creation order, one dense counter of changes (its *head*),
 and the latest of these changes. Every visible change is the head plus one, made in the write's own
 transaction, so a client that sees revision 7 after 5 knows that it missed one. Backends import this module
-and the small helpers beside it (``rules``, ``spaces``, ``history``, ``times``), and nothing else of the
-server; no backend imports another.
+and the small helpers beside it (``rules``, ``batch``, ``spaces``, ``history``, ``rounds``, ``times``), and
+nothing else of the server; no backend imports another.
 
 The contract is executable: subclass ``registry_server.testing.BackendContract`` and it runs.
 """
@@ -203,7 +203,10 @@ class CompactedError(Exception):
 
 
 class StorageError(Exception):
-    """The storage cannot do it; nothing was written. The text is for the operator and the client."""
+    """The storage cannot do it; nothing was written. The text is for the operator and the client.
+
+    (`StorageOutcomeUnknownError` alone says otherwise.)
+    """
 
 
 class StorageUnavailableError(StorageError):
@@ -212,6 +215,13 @@ class StorageUnavailableError(StorageError):
 
 class StorageFullError(StorageError):
     """The storage has no room left."""
+
+
+class StorageOutcomeUnknownError(StorageError):
+    """The storage died while it committed, and could not be asked afterwards: the write happened, or did not.
+
+    The one error of a write that does not mean that nothing was written.
+    """
 
 
 class StorageSetupError(StorageError):
@@ -226,7 +236,8 @@ class StorageBackend(ABC):
     checked by the caller: namespaces, keys and envelopes are well-formed and within limits.
 
     Any method raises `StorageUnavailableError` while the storage cannot be reached and, where it writes,
-    `StorageFullError` when there is no room.
+    `StorageFullError` when there is no room. A backend behind a network raises `StorageOutcomeUnknownError`
+    from a write whose fate it could not find out.
     """
 
     durable: bool

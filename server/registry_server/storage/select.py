@@ -3,6 +3,7 @@
     memory:                          in this process, lost with it
     sqlite:///relative/path.db       a file; four slashes for an absolute path, ``~`` is the home directory
     sqlite:///path.db?synchronous=NORMAL
+    postgresql://user:password@host/database         any number of servers over one database are one registry
 
 Paths are percent-decoded, as in any URL.
 """
@@ -17,7 +18,7 @@ from urllib.parse import parse_qsl, quote, unquote
 from registry.suggest import did_you_mean, near_names
 from registry_server.storage.base import StorageBackend, StorageSetupError
 
-_AVAILABLE: Final = "memory: and sqlite:///path/to/registry.db"
+_AVAILABLE: Final = "memory:, sqlite:///path/to/registry.db and postgresql://user@host/database"
 
 
 def backend_from_url(url: str) -> StorageBackend:
@@ -87,5 +88,22 @@ def _sqlite_options(query: str) -> dict[str, str]:
     return options
 
 
-_SCHEMES: Final[dict[str, Callable[[str], StorageBackend]]] = {"memory": _memory, "sqlite": _sqlite}
-_PLANNED: Final = frozenset({"postgresql", "postgres", "redis", "rediss", "valkey"})
+def _postgresql(rest: str) -> StorageBackend:
+    if not rest.startswith("//"):
+        raise StorageSetupError("a PostgreSQL storage is postgresql://user:password@host:5432/database")
+    try:
+        from registry_server.storage.postgresql import PostgresqlBackend
+    except ImportError as exc:
+        raise StorageSetupError(
+            f"PostgreSQL storage needs psycopg ({exc}): pip install 'namestead[postgresql]'"
+        ) from exc
+    return PostgresqlBackend(f"postgresql:{rest}")
+
+
+_SCHEMES: Final[dict[str, Callable[[str], StorageBackend]]] = {
+    "memory": _memory,
+    "sqlite": _sqlite,
+    "postgresql": _postgresql,
+    "postgres": _postgresql,
+}
+_PLANNED: Final = frozenset({"redis", "rediss", "valkey"})

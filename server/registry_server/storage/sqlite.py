@@ -45,7 +45,7 @@ from registry_server.storage.base import (
 )
 from registry_server.storage.rules import within
 from registry_server.storage.spaces import NotOpen, list_namespaces, sum_up
-from registry_server.storage.sqlite_batch import (
+from registry_server.storage.batch import (
     Batch,
     ClearJob,
     DeleteJob,
