@@ -34,24 +34,25 @@ _CLEAR: Final = "DELETE FROM entries WHERE namespace = ANY(%s::bigint[])"
 _REMOVE: Final = """
     DELETE FROM entries e USING unnest(%s::bigint[], %s::bytea[]) AS q (namespace, key)
     WHERE e.namespace = q.namespace AND e.key = q.key"""
-# A key that went and came back within one batch has a new place in the order, hence `created` among these.
-_STORE: Final = """
-    INSERT INTO entries (namespace, key, created, revision, updated_at, digest, envelope)
-    SELECT * FROM unnest(
-        %b::bigint[], %b::bytea[], %b::bigint[], %b::bigint[], %b::text[], %b::text[], %b::bytea[])
-    ON CONFLICT (namespace, key) DO UPDATE SET created = excluded.created, revision = excluded.revision,
-        updated_at = excluded.updated_at, digest = excluded.digest, envelope = excluded.envelope"""
-_RECORD: Final = """
-    INSERT INTO changes (namespace, revision, op, key, digest, updated_at, last, token)
-    SELECT *, %s::bigint FROM unnest(
-        %b::bigint[], %b::bigint[], %b::text[], %b::bytea[], %b::text[], %b::text[], %b::bigint[])"""
+# Entries, history and heads in one statement, since each costs a system call and a turn of the server. A key
+# that went and came back within one batch has a new place in the order, hence `created` among these.
+_WRITE: Final = """
+    WITH stored AS (
+        INSERT INTO entries (namespace, key, created, revision, updated_at, digest, envelope)
+        SELECT * FROM unnest(
+            %b::bigint[], %b::bytea[], %b::bigint[], %b::bigint[], %b::text[], %b::text[], %b::bytea[])
+        ON CONFLICT (namespace, key) DO UPDATE SET created = excluded.created, revision = excluded.revision,
+            updated_at = excluded.updated_at, digest = excluded.digest, envelope = excluded.envelope),
+    recorded AS (
+        INSERT INTO changes (namespace, revision, op, key, digest, updated_at, last, token)
+        SELECT *, %b::bigint FROM unnest(
+            %b::bigint[], %b::bigint[], %b::text[], %b::bytea[], %b::text[], %b::text[], %b::bigint[]))
+    UPDATE namespaces n SET head = q.head, size = q.size, compacted = q.compacted
+    FROM unnest(%b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[]) AS q (id, head, size, compacted)
+    WHERE n.id = q.id"""
 _COMPACT: Final = """
     DELETE FROM changes c USING unnest(%s::bigint[], %s::bigint[]) AS q (namespace, compacted)
     WHERE c.namespace = q.namespace AND c.revision <= q.compacted"""
-_ADVANCE: Final = """
-    UPDATE namespaces n SET head = q.head, size = q.size, compacted = q.compacted
-    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[]) AS q (id, head, size, compacted)
-    WHERE n.id = q.id"""
 _TOKEN: Final = "SELECT token FROM changes WHERE namespace = %s AND revision = %s"
 
 
@@ -145,13 +146,12 @@ def _statements(drafts: Sequence[Draft], token: int) -> Iterable[tuple[str, list
     ]
     if gone := [(ident, key.encode()) for ident, key, entry, anew in changed if entry is None and not anew]:
         yield _REMOVE, _columns(gone, 2)
-    if stored := [_row(ident, entry) for ident, _, entry, _ in changed if entry is not None]:
-        yield _STORE, _columns(stored, 7)
-    yield _RECORD, [token, *_columns((row for draft in drafts for row in _changes(draft)), 7)]
     if compacted := [(draft.ident, draft.compacted) for draft in drafts if draft.compact()]:
         yield _COMPACT, _columns(compacted, 2)
+    stored = (_row(ident, entry) for ident, _, entry, _ in changed if entry is not None)
+    recorded = (row for draft in drafts for row in _changes(draft))
     heads = ((draft.ident, draft.head, draft.size, draft.compacted) for draft in drafts)
-    yield _ADVANCE, _columns(heads, 4)
+    yield _WRITE, [*_columns(stored, 7), token, *_columns(recorded, 7), *_columns(heads, 4)]
 
 
 def _row(ident: int, entry: Entry) -> tuple[Any, ...]:
