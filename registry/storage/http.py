@@ -124,6 +124,7 @@ class _Call:
                 self._give_up_or_wait(_unchained(error), attempt, repeatable)
                 continue
             if response.status_code == 503 and repeatable and attempt < _ATTEMPTS and self._left() > 0.1:
+                self._lost_an_answer |= _is_unsettled(response)
                 self._pause(attempt)
                 continue
             return self._recognised(response)
@@ -224,6 +225,15 @@ def _unchained(error: httpx.HTTPError) -> httpx.HTTPError:
     """``error`` without the three tracebacks of httpx and httpcore that led to it."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
+
+
+def _is_unsettled(response: httpx.Response) -> bool:
+    """Whether the server does not know itself if it wrote (REG-ERR-02): as good as a lost answer."""
+    try:
+        document = json.loads(response.content)
+    except ValueError:
+        return False
+    return isinstance(document, dict) and document.get("code") == OutcomeUnknownError.code
 
 
 def _reason(error: Exception) -> str:

@@ -21,7 +21,11 @@ from registry.errors import (
     ValidationError,
 )
 from registry.names import check_key, check_namespace
-from registry_server.storage.base import StorageFullError, StorageUnavailableError
+from registry_server.storage.base import (
+    StorageFullError,
+    StorageOutcomeUnknownError,
+    StorageUnavailableError,
+)
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +101,8 @@ def problem_of(error: Exception) -> Problem:
         return Problem(507, "storage_full", str(error))
     if isinstance(error, StorageUnavailableError):
         return Problem(503, "storage_unavailable", str(error), headers=((b"retry-after", b"1"),))
+    if isinstance(error, StorageOutcomeUnknownError):
+        return Problem(503, "outcome_unknown", str(error), headers=((b"retry-after", b"1"),))
     log.error("a handler failed", exc_info=error)
     return Problem(500, "server_fault", "The server failed; its log says why")
 

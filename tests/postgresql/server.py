@@ -46,6 +46,11 @@ class PostgresServer:
         self._run("initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
         return self.start()
 
+    def copy_of(self, other: PostgresServer) -> PostgresServer:
+        """Copy a running server's cluster, as a standby that follows it, and start that."""
+        other.run("pg_basebackup", "-D", self._data, "-X", "stream", "-R", "-c", "fast", "--no-sync")
+        return self.start()
+
     def start(self) -> PostgresServer:
         """Start it, and return once it answers."""
         settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": self.folder, **self._settings}

@@ -140,8 +140,9 @@ class Link:
             if configured:
                 await self._identify(connection)
         except Error as exc:
+            kind = LostConnectionError if connection.closed else StorageUnavailableError
             await connection.close()
-            raise StorageUnavailableError(f"{self.url.location} cannot be used: {_said(exc)}") from exc
+            raise kind(f"{self.url.location} cannot be used: {_said(exc)}") from exc
         except BaseException:
             await connection.close()
             raise

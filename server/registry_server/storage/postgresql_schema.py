@@ -36,7 +36,7 @@ _MIGRATIONS: Final = (
 SCHEMA_VERSION: Final = len(_MIGRATIONS)
 
 _MIGRATION_SECONDS: Final = 60
-"""How long a server waits for another one that migrates."""
+"""How long a server waits for another one that migrates, and how long one step may take."""
 
 
 async def check_server(connection: AsyncConnection[Any], *, allow_volatile: bool) -> bool:
@@ -73,19 +73,22 @@ async def _risks(connection: AsyncConnection[Any]) -> list[str]:
 async def migrate(connection: AsyncConnection[Any], schema: str) -> None:
     """Bring the tables of ``schema`` up to date; safe from any number of servers at once.
 
+    ``connection`` is to be closed afterwards, which lets go of the lock where this fails.
+
     Raises:
         StorageSetupError: the tables are newer than we are, not ours, or may not be made.
     """
     try:
         if await _version(connection) == SCHEMA_VERSION:
             return
+        wait = f"'{_MIGRATION_SECONDS}s'"
+        await connection.execute(f"SET lock_timeout = {wait}; SET statement_timeout = {wait}")
+        # One at a time; whoever comes second finds the work done. In a statement of its own: a transaction that
+        # had begun before it waited would look for the tables in what it knew of the catalog before.
+        await connection.execute("SELECT pg_advisory_lock(hashtextextended('namestead ' || %s, 0))", [schema])
         async with connection.transaction():
-            await connection.execute(f"SET LOCAL lock_timeout = '{_MIGRATION_SECONDS}s'")
-            # One at a time; whoever comes second finds the work done. Let go of with the transaction.
-            await connection.execute(
-                "SELECT pg_advisory_xact_lock(hashtextextended('namestead ' || %s, 0))", [schema]
-            )
             await _bring_up(connection, schema, await _version(connection))
+        await connection.execute("SELECT pg_advisory_unlock_all()")
     except errors.InsufficientPrivilege as exc:
         raise StorageSetupError(
             f"the user of the URL may not make its tables ({exc.diag.message_primary}); let an administrator run: "

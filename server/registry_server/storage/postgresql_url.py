@@ -75,12 +75,17 @@ def parse_url(url: str) -> PostgresqlUrl:
     theirs = {name: value for name, value in options.items() if name not in _OURS}
     try:
         told = conninfo_to_dict(f"{base}?{urlencode(theirs, quote_via=quote)}" if theirs else base)
-        conninfo = make_conninfo(**{**_DEFAULTS, **told})
+        conninfo = make_conninfo(**{**_DEFAULTS, **_spread(told), **told})
     except ProgrammingError:
         raise StorageSetupError(
             f"the URL cannot be read: {_FORM}, special characters percent-encoded"
         ) from None  # libpq's message repeats the URL
     return PostgresqlUrl(conninfo, schema, volatile, _location(told, schema))
+
+
+def _spread(told: dict[str, str | int | None]) -> dict[str, str]:
+    """Of several hosts, any: the first may be one that a failover left behind and that came back."""
+    return {"load_balance_hosts": "random"} if "," in str(told.get("host", "")) else {}
 
 
 def _refuse_unknown(options: dict[str, str]) -> None:

@@ -17,7 +17,7 @@ from psycopg import Error, sql
 
 from registry_server.storage.base import StorageError
 from registry_server.storage.postgresql_heads import BUCKETS, Head, Heads, heads_of, notices
-from registry_server.storage.postgresql_link import Connection, Link, cut_after
+from registry_server.storage.postgresql_link import Connection, Link, LostConnectionError, cut_after
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +76,8 @@ class Ears:
     async def _listen(self) -> None:
         try:
             connection = await self._link.connect()
+        except LostConnectionError:
+            raise  # there was one, so there may be another
         except StorageError as exc:
             self._link.away = str(exc)
             raise
