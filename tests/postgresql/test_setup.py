@@ -92,7 +92,9 @@ async def test_four_servers_migrate_one_database_at_once(postgres: PostgresServe
 
     await asyncio.gather(*(backend.open() for backend in backends))
 
-    written = await asyncio.gather(*(backend.put("space", "key", stored(id(backend))) for backend in backends))
+    written = await asyncio.gather(
+        *(backend.put("space", "key", stored(id(backend))) for backend in backends)
+    )
     assert sorted(one.head for one in written) == [1, 2, 3, 4]
     assert len({backend.epoch for backend in backends}) == 1
     for backend in backends:

@@ -1,4 +1,4 @@
-"""Two backends over one database are one registry: nothing that one acknowledged is news to the other's readers."""
+"""Two backends over one database are one registry: what one acknowledged, the readers of the other see."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ async def changes(backend: StorageBackend, since: int = 0, limit: int = 1_000):
     return await backend.changes("space", since, limit=limit, max_bytes=PLENTY, max_value=PLENTY)
 
 
-async def test_what_one_acknowledged_every_read_of_the_other_sees(postgres: PostgresServer, open_many) -> None:
+async def test_what_one_acknowledged_every_read_of_the_other_sees(
+    postgres: PostgresServer, open_many
+) -> None:
     one, two = await open_many(postgres.new_schema())
 
     for number in range(40):
@@ -169,7 +171,7 @@ async def test_whatever_else_is_said_on_the_channel_is_passed_over(
     channel = channel_of(parse_url(url).schema)
     for notice in ("", "no JSON", "7", "[7]", '[["x", "space", 1]]', '[[1, "space"]]', '{"a": 1}'):
         postgres.execute("SELECT pg_notify(%s, %s)", channel, notice)
-    # A lie about a head, and about where a namespace is; said until it is heard, for it listens when it gets to it.
+    # A lie about a head, and about where a namespace is; said until it is heard.
     lie = '[[999, "space", 50]]'
     await until(lambda: postgres.execute("SELECT pg_notify(%s, %s)", channel, lie) and told)
 
@@ -212,7 +214,19 @@ async def test_followers_on_both_servers_miss_nothing(postgres: PostgresServer, 
 
 async def test_keys_are_ordered_and_found_by_bytes(postgres: PostgresServer, open_many) -> None:
     one, two = await open_many(postgres.new_schema())
-    keys = ["\0", "a\0b", "a", "ä", "a\u0308", "A", "'; DROP TABLE entries; --", "%s", "\\x00", "\U0010ffff", "é" * 512]
+    keys = [
+        "\0",
+        "a\0b",
+        "a",
+        "ä",
+        "a\u0308",
+        "A",
+        "'; DROP TABLE entries; --",
+        "%s",
+        "\\x00",
+        "\U0010ffff",
+        "é" * 512,
+    ]
     for key in keys:
         await one.put("space", key, stored(key))
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from registry_server.storage import sqlite, batch, sqlite_writer
+from registry_server.storage import batch, sqlite, sqlite_writer
 from registry_server.storage.base import (
     Entry,
     Put,

@@ -44,7 +44,7 @@ from registry_server.storage.base import (
     Written,
 )
 from registry_server.storage.batch import ClearJob, DeleteJob, DeleteManyJob, Job, PutJob, PutManyJob
-from registry_server.storage.postgresql_heads import Head, Heads
+from registry_server.storage.postgresql_heads import Heads
 from registry_server.storage.postgresql_link import Connection, Link, cut_after, read_identity
 from registry_server.storage.postgresql_reader import (
     Found,

@@ -1,7 +1,7 @@
 """What this server knows of how far each namespace has come, and who is to be told when it goes on.
 
-Known heads only rise, and are never ahead of the database. They may be behind it: so they say *that* something
-came, never that nothing did.
+Known heads only rise, and are not ahead of the database. They may be behind it: so they say *that* something
+came, never that nothing did. (Whoever may NOTIFY could make them lie: then the database is asked in vain.)
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: a pool that outlives the server's restarts, deadlines, and one border for errors.
+"""Connections to PostgreSQL: a pool that outlives the server's restarts, deadlines, a border for errors.
 
 Every connection is asked, when it is made, whose history it leads to (`Identity`). What does not lead to the
 history that the backend speaks of is not used: after a failover or a restore no answer mixes two histories.
@@ -11,7 +11,7 @@ import hashlib
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -175,7 +175,9 @@ class Link:
             async with self.connection() as connection:
                 return await work(connection)
 
-    async def rows(self, query: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+    async def rows(
+        self, query: str, parameters: Sequence[object] | Mapping[str, object]
+    ) -> list[tuple[Any, ...]]:
         """The rows of one statement that only reads."""
 
         async def work(connection: Connection) -> list[tuple[Any, ...]]:
@@ -286,7 +288,7 @@ async def read_identity(connection: AsyncConnection[Any]) -> Identity:
 
 @contextmanager
 def cut_after(connection: AsyncConnection[Any], seconds: float) -> Iterator[None]:
-    """Shut the connection's socket after ``seconds``: whoever waits for it fails, whatever the network does."""
+    """Shut the connection's socket after ``seconds``: whoever waits for it fails, whatever hangs."""
     handle = asyncio.get_running_loop().call_later(seconds, _cut, connection)
     try:
         yield
@@ -295,9 +297,8 @@ def cut_after(connection: AsyncConnection[Any], seconds: float) -> Iterator[None
 
 
 def _cut(connection: AsyncConnection[Any]) -> None:
-    with suppress(Error, OSError):
-        with socket.socket(fileno=os.dup(connection.fileno())) as line:
-            line.shutdown(socket.SHUT_RDWR)
+    with suppress(Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)
 
 
 def translate(exc: Error, location: str) -> StorageError:

@@ -47,15 +47,14 @@ _PAGE: Final = """
     SELECT n.head, p.key, p.created, p.revision, p.updated_at, p.digest, p.fits,
         CASE WHEN p.fits AND %s THEN p.envelope ELSE '' END
     FROM namespaces n LEFT JOIN LATERAL (
-        SELECT f.*, row_number() OVER in_order = 1 OR sum(octet_length(f.envelope)) OVER in_order <= %s AS fits
+        SELECT f.*,
+            row_number() OVER in_order = 1 OR sum(octet_length(f.envelope)) OVER in_order <= %s AS fits
         FROM ({entries} ORDER BY created LIMIT %s) f WINDOW in_order AS (ORDER BY f.created)
     ) p ON true WHERE n.name = %s ORDER BY p.created"""
 _ALL: Final = _PAGE.format(entries="SELECT * FROM entries WHERE namespace = n.id AND created > %s")
 _RANGE: Final = "FROM entries WHERE namespace = n.id AND key >= %s AND key < %s"
 # Materialized: found by key, and sorted. With an expression instead of the column: met in order.
-_BY_KEY: Final = _PAGE.format(
-    entries=f"SELECT * FROM (SELECT * {_RANGE} OFFSET 0) ranged WHERE created > %s"
-)
+_BY_KEY: Final = _PAGE.format(entries=f"SELECT * FROM (SELECT * {_RANGE} OFFSET 0) ranged WHERE created > %s")
 _IN_ORDER: Final = _PAGE.format(
     entries="SELECT * FROM entries "
     "WHERE namespace = n.id AND key || ''::bytea >= %s AND key || ''::bytea < %s AND created > %s"
@@ -111,9 +110,10 @@ async def read_entries(link: Link, lookups: Sequence[Lookup]) -> Mapping[Lookup,
 
 async def _read_large(link: Link, lookup: Lookup) -> Found:
     rows = await link.rows(_WHOLE, [lookup.key.encode(), lookup.namespace])
-    for head, *columns in rows:
-        return _entry(lookup.key, *columns), head
-    return None, 0
+    if not rows:
+        return None, 0
+    head, *columns = rows[0]
+    return _entry(lookup.key, *columns), head
 
 
 async def read_heads(link: Link, names: Sequence[str]) -> Mapping[str, NamespaceInfo]:
@@ -130,11 +130,10 @@ async def read_many(
     """The entries by index, as `StorageBackend.get_many` has them, and the namespace's head."""
     rows = await link.rows(_MANY, [max_bytes, [key.encode() for key in keys], namespace])
     entries: list[Entry | None] = [None] * len(keys)
-    head = 0
-    for place, head, *columns in rows:
+    for place, _, *columns in rows:
         if place is not None:  # no keys: only the head is told
             entries[place - 1] = _entry(keys[place - 1], *columns)
-    return entries, head
+    return entries, rows[0][1] if rows else 0
 
 
 async def read_page(
@@ -180,8 +179,8 @@ class Since(NamedTuple):
 
 
 async def read_changes(link: Link, asked: Since) -> Changes | CompactedError:
-    """The changes, as `StorageBackend.changes` has them; the error is given, not raised: many may share it."""
-    values = {
+    """The changes, as `StorageBackend.changes` has them; the error is given, not raised: many share it."""
+    values: dict[str, object] = {
         "name": asked.namespace,
         "since": asked.since,
         "until": asked.since + asked.limit,
@@ -217,7 +216,9 @@ async def sum_up(link: Link, largest: int) -> Totals:
     return Totals(rows[0][3], rows[0][4], [NamespaceInfo(*row[:3]) for row in rows[:largest]])
 
 
-def _entry(key: str, created: Any, revision: int, updated_at: str, digest: str, envelope: Any) -> Entry | None:
+def _entry(
+    key: str, created: Any, revision: int, updated_at: str, digest: str, envelope: Any
+) -> Entry | None:
     if created is None:
         return None
     return Entry(key, envelope or b"", digest, revision, created, updated_at)

@@ -83,16 +83,16 @@ async def migrate(connection: AsyncConnection[Any], schema: str) -> None:
             return
         wait = f"'{_MIGRATION_SECONDS}s'"
         await connection.execute(f"SET lock_timeout = {wait}; SET statement_timeout = {wait}")
-        # One at a time; whoever comes second finds the work done. In a statement of its own: a transaction that
-        # had begun before it waited would look for the tables in what it knew of the catalog before.
+        # One at a time; whoever comes second finds the work done. Not in the transaction: one that began
+        # before it waited would look for the tables in what it knew of the catalog then.
         await connection.execute("SELECT pg_advisory_lock(hashtextextended('namestead ' || %s, 0))", [schema])
         async with connection.transaction():
             await _bring_up(connection, schema, await _version(connection))
         await connection.execute("SELECT pg_advisory_unlock_all()")
     except errors.InsufficientPrivilege as exc:
         raise StorageSetupError(
-            f"the user of the URL may not make its tables ({exc.diag.message_primary}); let an administrator run: "
-            f"CREATE SCHEMA {schema} AUTHORIZATION the_user"
+            f"the user of the URL may not make its tables ({exc.diag.message_primary}); "
+            f"let an administrator run: CREATE SCHEMA {schema} AUTHORIZATION the_user"
         ) from exc
     except (errors.UndefinedColumn, errors.DuplicateTable) as exc:
         raise StorageSetupError(
@@ -121,7 +121,7 @@ async def _version(connection: AsyncConnection[Any]) -> int:
 async def _bring_up(connection: AsyncConnection[Any], schema: str, version: int) -> None:
     if version == 0:
         cursor = await connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", [schema])
-        # Asked first, since CREATE SCHEMA IF NOT EXISTS wants the right to create one even where there is one.
+        # Asked first: CREATE SCHEMA IF NOT EXISTS wants the right to create one even where there is one.
         if await cursor.fetchone() is None:
             await connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
         await connection.execute(

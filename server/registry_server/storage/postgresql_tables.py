@@ -1,8 +1,8 @@
 """The statements of a write transaction: lock, look, write.
 
-Under READ COMMITTED each statement sees what was committed when it began. A condition checked in the statement
-that also waits for the lock would see the entry as it was before the wait (two of three updates were lost that
-way), so the entries are read by a statement that begins after the one that locks.
+Under READ COMMITTED each statement sees what was committed when it began. A condition checked in the
+statement that also waits for the lock would see the entry as it was before the wait, and two of three updates
+would be lost; so the entries are read by a statement that begins after the one that locks.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from registry_server.storage.postgresql_link import Connection
 
 # In the order of their ids, so that no two transactions wait for each other.
 _LOCK: Final = """
-    SELECT id, name, head, size, compacted FROM namespaces WHERE id = ANY(%s::bigint[]) ORDER BY id FOR UPDATE"""
+    SELECT id, name, head, size, compacted FROM namespaces WHERE id = ANY(%s::bigint[])
+    ORDER BY id FOR UPDATE"""
 # The envelope only where it may be the same as one that is to be written.
 _LOOK: Final = """
     SELECT e.namespace, e.key, e.created, e.revision, e.updated_at, e.digest,
@@ -120,7 +121,7 @@ async def write(connection: Connection, drafts: Sequence[Draft], token: int) -> 
 async def holds_token(connection: Connection, draft: Draft, token: int) -> bool:
     """Whether the transaction that wrote ``draft`` was committed; waits until it has ended.
 
-    Its lock goes with it, so whoever has the lock next, and looks in a later statement, sees what became of it.
+    Its lock goes with it: whoever has the lock next, and looks in a later statement, sees what became of it.
     """
     async with connection.transaction():
         await connection.execute(_LOCK, [[draft.ident]])
@@ -140,9 +141,7 @@ def _statements(drafts: Sequence[Draft], token: int) -> Iterable[tuple[str, list
     if cleared:
         yield _CLEAR, [cleared]
     changed = [
-        (draft.ident, key, entry, draft.cleared)
-        for draft in drafts
-        for key, entry in draft.changed.items()
+        (draft.ident, key, entry, draft.cleared) for draft in drafts for key, entry in draft.changed.items()
     ]
     if gone := [(ident, key.encode()) for ident, key, entry, anew in changed if entry is None and not anew]:
         yield _REMOVE, _columns(gone, 2)

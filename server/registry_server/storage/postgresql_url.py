@@ -1,9 +1,9 @@
 """From a ``postgresql:`` URL to what libpq is told and what is ours; nothing of it is ever printed whole.
 
-    postgresql://user:password@host:5432/database
-    postgresql://user@one,two/database?sslmode=verify-full        several hosts: the one that takes writes
-    postgresql:///database?host=/run/postgresql                   a Unix socket
-    postgresql://host/database?schema=research&allow_volatile=1   the two options that are ours
+postgresql://user:password@host:5432/database
+postgresql://user@one,two/database?sslmode=verify-full        several hosts: the one that takes writes
+postgresql:///database?host=/run/postgresql                   a Unix socket
+postgresql://host/database?schema=research&allow_volatile=1   the two options that are ours
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def parse_url(url: str) -> PostgresqlUrl:
     theirs = {name: value for name, value in options.items() if name not in _OURS}
     try:
         told = conninfo_to_dict(f"{base}?{urlencode(theirs, quote_via=quote)}" if theirs else base)
-        conninfo = make_conninfo(**{**_DEFAULTS, **_spread(told), **told})
+        conninfo = make_conninfo("", **_DEFAULTS | _spread(told) | told)
     except ProgrammingError:
         raise StorageSetupError(
             f"the URL cannot be read: {_FORM}, special characters percent-encoded"
@@ -84,7 +84,7 @@ def parse_url(url: str) -> PostgresqlUrl:
 
 
 def _spread(told: dict[str, str | int | None]) -> dict[str, str]:
-    """Of several hosts, any: the first may be one that a failover left behind and that came back."""
+    # Of several hosts, any: the first may be one that a failover left behind and that came back.
     return {"load_balance_hosts": "random"} if "," in str(told.get("host", "")) else {}
 
 

@@ -1,8 +1,8 @@
 """One task that writes: many queued operations, one transaction, two round trips.
 
-As on SQLite, each operation is decided in Python, against rows that are locked and read in the transaction and
-what the batch did before it; then the batch's net changes go out in a handful of statements, with the COMMIT
-behind them. Servers over one database take turns at the lock of a namespace's row; within one server nobody
+Each operation is decided in Python, against rows that are locked and read in the transaction and what the
+batch did before it; then the batch's net changes go out in a statement or a few, with the COMMIT behind them.
+Servers over one database take turns at the lock of a namespace's row; within one server nobody
 waits for a lock, only for the batch before.
 
 A connection that dies while COMMIT is on its way leaves open whether the batch was written. Nobody is told
@@ -192,7 +192,11 @@ class Writer:
         return idents
 
     async def _decide(
-        self, connection: Connection, batch: Batch, tips: Mapping[str, Tip], known: dict[tuple[int, str], Entry]
+        self,
+        connection: Connection,
+        batch: Batch,
+        tips: Mapping[str, Tip],
+        known: dict[tuple[int, str], Entry],
     ) -> None:
         now = self._now()
         wanted = _run_jobs(batch, tips, known, now)
@@ -210,7 +214,7 @@ class Writer:
         try:
             said = await write(connection, dirty, token)
         except BaseException as exc:
-            # An ERROR comes from a statement, and then COMMIT was passed over. All else may have come after it.
+            # An ERROR comes from a statement, and then COMMIT was passed over. All else may come after it.
             if isinstance(exc, Error) and exc.diag.severity_nonlocalized == "ERROR":
                 raise
             await connection.close()
