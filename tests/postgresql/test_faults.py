@@ -246,6 +246,20 @@ async def test_a_server_that_does_not_answer_in_time_is_left(postgres: PostgresS
     await backend.ping()
 
 
+async def test_a_listener_that_fails_keeps_nobody_waiting(
+    postgres: PostgresServer, open_many, caplog
+) -> None:
+    [backend] = await open_many(postgres.new_schema(), 1)
+
+    def failing(_: str) -> None:
+        raise RuntimeError("planted")
+
+    backend.subscribe(failing)
+
+    assert (await backend.put("space", "key", stored(1))).head == 1
+    assert "a listener failed" in caplog.text
+
+
 def test_a_full_disk_is_told_as_such() -> None:
     assert isinstance(translate(psycopg.errors.DiskFull("no space left on device"), "here"), StorageFullError)
 
@@ -291,7 +305,8 @@ async def test_a_promoted_copy_has_another_epoch_and_its_clients_are_told(
         mortal.start()  # the former one comes back, and knows nothing of this
         cut(standby)
         await persist(backend.ping)
-        assert (await backend.count("space"), backend.epoch) == ((1, 2), new)
+        assert await persist(lambda: backend.count("space")) == (1, 2)
+        assert backend.epoch == new
     finally:
         await backend.close()
 

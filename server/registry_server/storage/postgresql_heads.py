@@ -7,10 +7,13 @@ came, never that nothing did. (Whoever may NOTIFY could make them lie: then the 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from registry_server.storage.base import Listener
+
+log = logging.getLogger(__name__)
 
 BUCKETS: Final = 256
 """Namespaces are compared with the database in so many groups; a power of two."""
@@ -79,7 +82,10 @@ class Heads:
 
     def _tell(self, name: str) -> None:
         for listener in self._listeners:
-            listener(name)
+            try:
+                listener(name)
+            except Exception:  # what moved was committed: whoever wrote it is to be answered all the same
+                log.exception("a listener failed")
 
 
 def notices(heads: Iterable[Head]) -> Iterator[str]:

@@ -93,6 +93,10 @@ class LostConnectionError(StorageUnavailableError):
     """The connection died, or leads to another history; what was not committed before is not written."""
 
 
+class _LeftBehindError(OperationalError):
+    """The server's history ended with a failover to another one."""
+
+
 class Link:
     """How a backend reaches its database.
 
@@ -129,6 +133,7 @@ class Link:
         """A connection of one's own, outside the pool.
 
         Raises:
+            LostConnectionError: there was one, and it was of no use; another may be.
             StorageUnavailableError: there is none to be had.
         """
         try:
@@ -140,7 +145,8 @@ class Link:
             if configured:
                 await self._identify(connection)
         except Error as exc:
-            kind = LostConnectionError if connection.closed else StorageUnavailableError
+            another = connection.closed or isinstance(exc, _LeftBehindError)
+            kind = LostConnectionError if another else StorageUnavailableError
             await connection.close()
             raise kind(f"{self.url.location} cannot be used: {_said(exc)}") from exc
         except BaseException:
@@ -224,7 +230,7 @@ class Link:
         found = connection.identity = await read_identity(connection)
         known = self.identity
         if known is not None and found.is_overtaken_by(known):
-            raise OperationalError("this server was left behind by a failover; its history has ended")
+            raise _LeftBehindError("this server was left behind by a failover; its history has ended")
         if found == known:
             return
         self.identity = found

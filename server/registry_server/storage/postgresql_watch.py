@@ -77,7 +77,7 @@ class Ears:
         try:
             connection = await self._link.connect()
         except LostConnectionError:
-            raise  # there was one, so there may be another
+            raise  # to be tried again, before anybody else is told
         except StorageError as exc:
             self._link.away = str(exc)
             raise
