@@ -181,10 +181,9 @@ class Call:
     def pause_after_answer(self, response: httpx.Response) -> float | None:
         """Seconds to sleep before this is sent again; None where ``response`` is the answer."""
         again = response.status_code == 503 and self._repeatable and self._attempt < _ATTEMPTS
-        if not again or self._left() <= 0.1:
-            return None
-        self._lost_an_answer |= _is_unsettled(response)
-        return self._pause()
+        # Its storage went away while it wrote: the next answer may be about what this one did.
+        self._lost_an_answer |= again and b'"outcome_unknown"' in response.content
+        return self._pause() if again and self._left() > 0.1 else None
 
     def recognised(self, response: httpx.Response) -> httpx.Response:
         """``response``, marked if it may be about what this call did before its first answer was lost."""
@@ -296,15 +295,6 @@ def _unchained(error: httpx.HTTPError) -> httpx.HTTPError:
     """``error`` without the three tracebacks of httpx and httpcore that led to it."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
-
-
-def _is_unsettled(response: httpx.Response) -> bool:
-    """Whether the server does not know itself if it wrote (REG-ERR-02): as good as a lost answer."""
-    try:
-        document = json.loads(response.content)
-    except ValueError:
-        return False
-    return isinstance(document, dict) and document.get("code") == OutcomeUnknownError.code
 
 
 def _reason(error: Exception) -> str:

@@ -36,8 +36,8 @@ _BY_CODE: Final[Mapping[str, type[ValidationError]]] = {
         errors.EnvelopeTooLargeError,
         errors.PreconditionFailedError,
         errors.LimitExceededError,
-        errors.ServerFaultError,
         errors.OutcomeUnknownError,
+        errors.ServerFaultError,
     )
 }
 _BY_STATUS: Final[Mapping[int, type[ValidationError]]] = {
@@ -51,8 +51,8 @@ _BY_STATUS: Final[Mapping[int, type[ValidationError]]] = {
 _NEXT_STEPS: Final[Mapping[type[ValidationError], str]] = {
     PermissionDeniedError: "set REGISTRY_SERVER_TOKEN, or token=, to a token that may do this",
     errors.LimitExceededError: "see what the server takes at most: /capabilities",
-    ServerFaultError: "see the server's log, and try again",
     errors.OutcomeUnknownError: "read the entry before writing again",
+    ServerFaultError: "see the server's log, and try again",
     RemoteError: "check that client and server are of one version: /stats has the server's",
 }
 """What to suggest where a server suggests nothing."""

@@ -11,10 +11,10 @@ import pytest
 
 from registry_server.storage import postgresql_writer
 from registry_server.storage.base import (
+    OutcomeUnknownError,
     Put,
     StorageBackend,
     StorageFullError,
-    StorageOutcomeUnknownError,
     StorageSetupError,
     StorageUnavailableError,
 )
@@ -48,7 +48,7 @@ class Writing:
             except StorageUnavailableError:
                 self.refused.add(key)
                 await asyncio.sleep(0.01)
-            except StorageOutcomeUnknownError:
+            except OutcomeUnknownError:
                 self.unknown.add(key)
 
 
@@ -202,7 +202,7 @@ async def test_what_cannot_be_found_out_is_said_to_be_unknown(
     monkeypatch.setattr(postgresql_writer, "SETTLE_SECONDS", 0)
     with monkeypatch.context() as network:
         network.setattr(postgresql_writer, "holds_token", unreachable)
-        with pytest.raises(StorageOutcomeUnknownError, match="read before writing again"):
+        with pytest.raises(OutcomeUnknownError, match="read before writing again"):
             await backend.put("space", "key", stored(1))
 
     assert (await persist(lambda: backend.get("space", "key")))[1] == 1

@@ -14,7 +14,7 @@ from registry import RemoteStorageProxy
 from registry_server.app import create_app
 from registry_server.problems import problem_of
 from registry_server.settings import ServerSettings
-from registry_server.storage.base import StorageOutcomeUnknownError
+from registry_server.storage.base import OutcomeUnknownError
 from registry_server.storage.postgresql import PostgresqlBackend
 from registry_server.testing import stored
 from tests.postgresql.server import PostgresServer
@@ -139,7 +139,7 @@ async def test_an_outcome_that_nobody_knows_is_no_failure(postgres: PostgresServ
     [backend] = await open_many(postgres.new_schema(), 1)
 
     async def unknown(*_, **__):
-        raise StorageOutcomeUnknownError("the connection died while it committed")
+        raise OutcomeUnknownError("the connection died while it committed")
 
     backend.put = unknown
     app = create_app(ServerSettings(), backend)
@@ -151,7 +151,7 @@ async def test_an_outcome_that_nobody_knows_is_no_failure(postgres: PostgresServ
 
     check_answer(answer)
     assert problem(answer, 503, "outcome_unknown")["detail"] == "the connection died while it committed"
-    assert problem_of(StorageOutcomeUnknownError("x")).status == 503
+    assert problem_of(OutcomeUnknownError("x")).status == 503
 
 
 def test_a_backend_is_made_without_a_loop(postgres: PostgresServer) -> None:

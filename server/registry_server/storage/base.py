@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
 Expect = int
@@ -181,6 +181,25 @@ class Totals:
     largest: Sequence[NamespaceInfo]
 
 
+@dataclass(slots=True)
+class StorageCounters:
+    """What a storage counts of its own work, since it was made.
+
+    Attributes:
+        commits: how many transactions were committed, by the number of operations in them.
+        queued: operations that wait for their transaction, now.
+        errors: how many transactions and reads failed for the storage's sake, not the caller's.
+    """
+
+    commits: dict[int, int] = field(default_factory=dict)
+    queued: int = 0
+    errors: int = 0
+
+    def committed(self, operations: int) -> None:
+        """Count one transaction."""
+        self.commits[operations] = self.commits.get(operations, 0) + 1
+
+
 class ConditionFailedError(Exception):
     """The entry is not as the write expected it; nothing was written.
 
@@ -205,8 +224,12 @@ class CompactedError(Exception):
 class StorageError(Exception):
     """The storage cannot do it; nothing was written. The text is for the operator and the client.
 
-    (`StorageOutcomeUnknownError` alone says otherwise.)
+    (`OutcomeUnknownError` alone says otherwise.)
     """
+
+
+class OutcomeUnknownError(StorageError):
+    """The connection to the storage broke while a write was under way: it may be stored, or not."""
 
 
 class StorageUnavailableError(StorageError):
@@ -215,13 +238,6 @@ class StorageUnavailableError(StorageError):
 
 class StorageFullError(StorageError):
     """The storage has no room left."""
-
-
-class StorageOutcomeUnknownError(StorageError):
-    """The storage died while it committed, and could not be asked afterwards: the write happened, or did not.
-
-    The one error of a write that does not mean that nothing was written.
-    """
 
 
 class StorageSetupError(StorageError):
@@ -236,8 +252,7 @@ class StorageBackend(ABC):
     checked by the caller: namespaces, keys and envelopes are well-formed and within limits.
 
     Any method raises `StorageUnavailableError` while the storage cannot be reached and, where it writes,
-    `StorageFullError` when there is no room. A backend behind a network raises `StorageOutcomeUnknownError`
-    from a write whose fate it could not find out.
+    `StorageFullError` when there is no room, and `OutcomeUnknownError` if it cannot tell whether it wrote.
     """
 
     durable: bool
@@ -372,7 +387,7 @@ class StorageBackend(ABC):
         """Call ``listener`` on the event loop after a namespace's head has moved, whoever wrote.
 
         By then `changes` has what was written. Several moves may be told as one; a move by another server
-        over the same store is told within a second. May be called before `open`; holds until `close`.
+        over the same store is told within a second. May be called before `open`; holds after reopening too.
         """
 
     @abstractmethod
@@ -384,3 +399,7 @@ class StorageBackend(ABC):
     @abstractmethod
     async def totals(self, *, largest: int) -> Totals:
         """The store in numbers, with its ``largest`` largest namespaces."""
+
+    def counters(self) -> StorageCounters | None:
+        """What it counts of its work, for `/metrics`; None where it has nothing to count."""
+        return None

@@ -22,8 +22,8 @@ from psycopg import Error
 
 from registry_server.storage.base import (
     Entry,
+    OutcomeUnknownError,
     StorageError,
-    StorageOutcomeUnknownError,
     StorageUnavailableError,
 )
 from registry_server.storage.batch import Batch, Draft, Job, Tip
@@ -228,7 +228,7 @@ class Writer:
         """Whether the transaction was committed.
 
         Raises:
-            StorageOutcomeUnknownError: no server that could tell was reached in time.
+            OutcomeUnknownError: no server that could tell was reached in time.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + SETTLE_SECONDS
@@ -243,7 +243,7 @@ class Writer:
                     await connection.close()
             except Exception as exc:
                 if loop.time() >= deadline:
-                    raise StorageOutcomeUnknownError(
+                    raise OutcomeUnknownError(
                         f"the connection to {self._link.url.location} died while it committed; "
                         "whether this was written is not known: read before writing again"
                     ) from exc
