@@ -2,8 +2,8 @@
 
 SQLite does all its file work through a VFS, a table of C functions. Here that of Python's own ``sqlite3`` is
 given three functions of ours, for writing, truncating and syncing, which note what they do before the real
-ones do it; so the code that runs is the server's, to the last call. `Tape.disk` then says what a disk may hold
-if the power goes after any of these calls.
+ones do it; so the code that runs is the server's, to the last call. `Tape.disk` then says what a disk may
+hold if the power goes after any of these calls.
 
 The rules: a sync makes all earlier calls on its file last. Of the later ones each is done, or not, or, where
 it writes, done for some of its sectors, whatever the others are. The name of a new file lasts from its first
@@ -32,7 +32,7 @@ _DELETE = CFUNCTYPE(c_int, c_void_p, c_char_p, c_int)
 
 
 class _Methods(Structure):
-    """``sqlite3_io_methods`` (sqlite.org/c3ref/io_methods.html), the functions that are not ours as pointers."""
+    """``sqlite3_io_methods`` (sqlite.org/c3ref/io_methods.html); what is not ours, as pointers."""
 
     _fields_ = [
         ("version", c_int),
@@ -68,7 +68,8 @@ class _Vfs(Structure):
 
 
 class Event(NamedTuple):
-    """A call on a file: ``write`` with its bytes, ``truncate``, ``sync``, ``delete``; a ``sync names`` of the directory; or ``note`` of a test."""
+    """A call: ``write`` with its bytes, ``truncate``, ``sync`` or ``delete`` of a file, ``sync names`` of the
+    directory; or a ``note`` of the test's."""
 
     what: str
     file: str = ""
@@ -173,7 +174,7 @@ class _Library:
 
 @contextmanager
 def recorded(folder: Path) -> Iterator[Tape]:
-    """While it lasts, what SQLite does to files below ``folder`` goes on tape; open nothing that outlasts it."""
+    """While it lasts, what SQLite does to files below ``folder`` goes on tape; close all before it ends."""
     tape = Tape(folder)
     library = _Library()
     original = library.find()

@@ -1,4 +1,4 @@
-"""One experiment: clients and watchers over servers, faults meanwhile, and at the end nothing may be wrong."""
+"""One experiment: clients and watchers over servers, faults meanwhile; at the end nothing may be wrong."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from tests.faults.stores import Place, until
 from tests.faults.wire import Client, NoAnswerError
 
 SPACE = "faults"
+LIMITS = (1_000, 100, 1_000, 10)
+"""Changes that the watchers ask for at most."""
 
 
 @dataclass
@@ -27,6 +29,7 @@ class Outcome:
         wrong: what cannot be; should be empty.
         recoveries: seconds that each fault took to heal.
         lists: how often the watchers had to list again.
+        log: every change, from revision 1 on.
     """
 
     acknowledged: int
@@ -35,6 +38,7 @@ class Outcome:
     wrong: list[str]
     recoveries: list[float] = field(default_factory=list)
     lists: int = 0
+    log: list[Logged] = field(default_factory=list)
 
     @property
     def slowest(self) -> float:
@@ -55,7 +59,10 @@ async def experiment(
     The first watcher keeps the whole log, over epochs too; the others list again, as clients do.
     """
     load = Load(SPACE, place.ports, clients=clients, reads=reads, seed=seed)
-    followers = [Follower(SPACE, place.ports, load.tokens, persists=not n) for n in range(watchers)]
+    followers = [
+        Follower(SPACE, place.ports, load.tokens, persists=not n, limit=LIMITS[n % len(LIMITS)])
+        for n in range(watchers)
+    ]
     with Client(place.ports[0]) as client:
         answer = await client.ask("GET", f"/registry/{SPACE}/length")
     followers[0].cursor = answer.body["cursor"]
@@ -72,15 +79,15 @@ async def experiment(
     for task in following:
         task.cancel()
     await asyncio.gather(*following, return_exceptions=True)
-    wrong += await _judge(load, followers, head, place)
+    log = [followers[0].log.get(revision, Logged("", "missing")) for revision in range(1, head + 1)]
+    wrong += await _judge(load, followers, log, place)
     lists = sum(max(0, follower.lists - 1) for follower in followers)
     history = load.history
-    return Outcome(history.acknowledged, load.answered, load.failed, wrong, recoveries, lists)
+    return Outcome(history.acknowledged, load.answered, load.failed, wrong, recoveries, lists, log)
 
 
-async def _judge(load: Load, followers: list[Follower], head: int, place: Place) -> list[str]:
+async def _judge(load: Load, followers: list[Follower], log: list[Logged], place: Place) -> list[str]:
     audit, *others = followers
-    log = [audit.log.get(revision, Logged("", "missing")) for revision in range(1, head + 1)]
     wrong = [text for follower in followers for text in follower.wrong] + load.unexpected
     wrong += violations(log, load.history)
     for other in others:

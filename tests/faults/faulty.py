@@ -128,9 +128,7 @@ async def delete_before_commit(
     current, head = await get(self, namespace, key)
     if current is None or expect != ANY:
         return await delete(self, namespace, key, expect=expect)
-    asyncio.get_running_loop().call_later(
-        0.01, lambda: asyncio.ensure_future(delete(self, namespace, key))
-    )
+    asyncio.get_running_loop().call_later(0.01, lambda: asyncio.ensure_future(delete(self, namespace, key)))
     return Removed(True, head + 1)
 
 

@@ -6,19 +6,23 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
 
-T = TypeVar("T")
+SHARE = float(os.environ.get("FAULTS_FULL") or 0)
+"""Of the full counts, 1 for all; set by ``make test-faults``. Without it every test does a small part."""
 
-FULL = os.environ.get("FAULTS_FULL", "") not in ("", "0")
-"""Set by ``make test-faults``; without it every test does a small part of the same."""
+FULL = SHARE > 0
 
 FOLDER = os.environ.get("FAULTS_FINDINGS", "")
 """Where `record` writes; without it nowhere."""
 
 
-def effort(quick: T, full: T) -> T:
-    """How much to do."""
+def effort(quick: int, full: int) -> int:
+    """How often to do something."""
+    return max(quick, round(full * SHARE)) if FULL else quick
+
+
+def bound(quick: float, full: float) -> float:
+    """A time that something has, in seconds."""
     return full if FULL else quick
 
 

@@ -23,8 +23,8 @@ class Follower:
     Args:
         ports: of the servers of one store; each request goes to the next.
         tokens: the value of each digest: a value that was replaced since does not travel with its change.
-        persists: where history begins a new epoch and has lost nothing, as when Redis starts again, it goes on
-            from its own revision in the new epoch, so that its log is whole.
+        persists: where history begins a new epoch and has lost nothing, as when Redis starts again, it goes
+            on from its own revision in the new epoch, so that its log is whole.
 
     Attributes:
         log: what it was told, by revision; a gap only where it listed again.
@@ -132,4 +132,3 @@ class Follower:
         if "value" in change:
             return str(json.loads(change["value"]["data"]))
         return self._tokens[change["digest"]] if "digest" in change else ""
-

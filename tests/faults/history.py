@@ -18,18 +18,20 @@ NEVER = float("inf")
 ABSENT = 0
 
 
-class Wanted(NamedTuple):
-    """A change that a client asked for; ``token`` is the value, of which each is used once; empty: a delete."""
-
-    key: str
-    token: str
-
-
 class Logged(NamedTuple):
-    """A change as a watcher was told of it; its revision is its place in the log."""
+    """A change as a watcher was told of it; its revision is its place in the log.
+
+    ``token`` is the value that was set, each of which is used once; empty where the key was deleted.
+    """
 
     key: str
     token: str
+
+
+class Wanted(Logged):
+    """A change that a client asked for."""
+
+    __slots__ = ()
 
 
 @dataclass(slots=True)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from random import Random
 from typing import Any
 
 from registry.envelope.form import digest_of
 from tests.faults.history import ABSENT, History, Read, Wanted, Write
 from tests.faults.wire import Answer, Client, NoAnswerError
-from tests.server.wire import envelope
+from tests.server.wire import envelope, setting
 
 KEYS = 40
 PARTS = 5
+Fields = Mapping[str, str] | None
+
 REFUSALS = {"storage_unavailable", "storage_full"}
 """Codes of problems after which nothing was done."""
 
@@ -140,21 +143,21 @@ class _Worker:
         if kind < 0.5:
             await self._set(client, key, None)
         elif kind < 0.6:
-            await self._set(client, key, ABSENT, If_None_Match="*")
+            await self._set(client, key, ABSENT, {"If-None-Match": "*"})
         elif kind < 0.75 and key in self._seen:
             etag, revision = self._seen.pop(key)
-            await self._set(client, key, revision, If_Match=f'"{etag}"')
+            await self._set(client, key, revision, {"If-Match": f'"{etag}"'})
         elif kind < 0.85:
             await self._delete(client, key)
         else:
             await self._set_many(client)
 
-    async def _set(self, client: Client, key: str, expected: int | None, **fields: str) -> None:
+    async def _set(self, client: Client, key: str, expected: int | None, fields: Fields = None) -> None:
         [wanted] = self._wanted([key])
         write = Write([wanted], 0, expected=expected)
         path = f"/registry/{self._load.space}/set"
-        body = {"key": envelope(key), "value": envelope(wanted.token)}
-        answer = await self._send(client, write, "POST", path, body, **fields)
+        body = setting(key, wanted.token)
+        answer = await self._send(client, write, "POST", path, body, fields)
         if answer is not None and answer.status == 200:
             self._done(write, answer, [answer.body["revision"]])
 
@@ -178,12 +181,12 @@ class _Worker:
             self._done(write, answer, [one["revision"] for one in answer.body["outcomes"]])
 
     async def _send(
-        self, client: Client, write: Write, method: str, path: str, body: object = None, **fields: str
+        self, client: Client, write: Write, method: str, path: str, body: object = None, fields: Fields = None
     ) -> Answer | None:
         """Send a write and note what is known of it; None where it was not answered as one."""
         self._load.history.writes.append(write)
         try:
-            answer = await client.ask(method, path, body, **fields)
+            answer = await client.ask(method, path, body, fields)
         except NoAnswerError as error:
             write.began = error.began
             write.fate = "unknown" if error.sent else "refused"

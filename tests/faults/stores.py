@@ -42,7 +42,9 @@ class Place:
         keeps_epoch: whether a storage that was killed goes on in its epoch.
     """
 
-    def __init__(self, kind: str, folder: Path, *, servers: int = 1, module: str = "registry", faults: str = ""):
+    def __init__(
+        self, kind: str, folder: Path, *, servers: int = 1, module: str = "registry", faults: str = ""
+    ):
         self.kind = kind
         self.storage: Storage | None = None
         self._removes: Callable[[], object] = lambda: None

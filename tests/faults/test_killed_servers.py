@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.faults.experiment import experiment
-from tests.faults.findings import Finding, effort, record
+from tests.faults.findings import Finding, bound, effort, record
 from tests.faults.load import Load
 from tests.faults.stores import Place
 
@@ -16,10 +16,10 @@ KILLS = effort(3, 50)
 ACKNOWLEDGED = effort(300, 20_000)
 RECOVERY_SECONDS = 2.0
 
-pytestmark = pytest.mark.timeout(effort(240, 3_600))
+pytestmark = pytest.mark.timeout(bound(240, 3_600))
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+@pytest.mark.parametrize("kind", ["sqlite", "redis", "postgresql"])
 async def test_a_server_killed_under_load_loses_invents_and_doubles_nothing(
     kind: str, start_place: Callable[..., Place]
 ) -> None:

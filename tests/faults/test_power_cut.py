@@ -17,14 +17,14 @@ from registry_server.storage.sqlite import SqliteBackend
 from registry_server.testing import stored
 from registry_server.testing.values import PLENTY, all_entries
 from tests.faults.disk import Tape, recorded
-from tests.faults.findings import FULL, Finding, effort, record
+from tests.faults.findings import FULL, Finding, bound, effort, record
 
 SEEDS = effort(60, 1_000)
 CUTS_OF_A_TAPE = 20
 WRITERS, WRITES = 6, 25
 SPACE = "space"
 
-pytestmark = pytest.mark.timeout(effort(120, 1_800))
+pytestmark = pytest.mark.timeout(bound(120, 1_800))
 
 
 class Answered(NamedTuple):
@@ -70,7 +70,12 @@ async def _tape(folder: Path, synchronous: str, seed: int) -> Tape:
     folder.mkdir()
     with recorded(folder) as tape, pytest.MonkeyPatch.context() as patched:
         really = sqlite_file._sync_directory
-        patched.setattr(sqlite_file, "_sync_directory", lambda place: (really(place), tape.sync_names()))
+
+        def sync_directory(directory: Path) -> None:
+            really(directory)
+            tape.sync_names()
+
+        patched.setattr(sqlite_file, "_sync_directory", sync_directory)
         backend = SqliteBackend(folder / "registry.db", synchronous=synchronous)
         await backend.open()
         writers = (_write(backend, tape, n, Random(f"{seed} {n}")) for n in range(WRITERS))
@@ -169,7 +174,9 @@ async def test_a_power_cut_loses_no_answered_write_and_damages_nothing(tmp_path:
     assert wrong == []
     assert sum(losses) == 0, f"lost by seed: { {n: lost for n, lost in enumerate(losses) if lost} }"
     record(
-        Finding("power cut", "sqlite FULL", f"{SEEDS} cuts", "0 answers lost, 0 stores damaged", True, "0 and up")
+        Finding(
+            "power cut", "sqlite FULL", f"{SEEDS} cuts", "0 answers lost, 0 stores damaged", True, "0 and up"
+        )
     )
 
 

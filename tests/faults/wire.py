@@ -1,16 +1,17 @@
-"""A client of one server over one connection: little more than the bytes, so that the load is the server's."""
+"""A client of one server over one connection: little more than bytes, so that the load is the server's."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import time
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import orjson
 
-from tests.server.wire import envelope
+from tests.server.wire import setting
 
 PATIENCE = 20.0
 """Seconds for one request: of a server that is stopped, say."""
@@ -56,7 +57,13 @@ class Client:
         self.close()
 
     async def ask(
-        self, method: str, path: str, body: object = None, patience: float | None = None, **fields: str
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        fields: Mapping[str, str] | None = None,
+        *,
+        patience: float | None = None,
     ) -> Answer:
         """The answer, whatever its status.
 
@@ -64,10 +71,11 @@ class Client:
             NoAnswerError: there is none.
         """
         content = b"" if body is None else orjson.dumps(body)
-        head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nContent-Length: {len(content)}\r\n"
+        head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n"
+        head += f"Content-Length: {len(content)}\r\n"
         if content:
             head += "Content-Type: application/json\r\n"
-        head += "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in fields.items())
+        head += "".join(f"{name}: {value}\r\n" for name, value in (fields or {}).items())
         began, sent = time.monotonic(), False
         try:
             async with asyncio.timeout(patience or self._patience):
@@ -86,9 +94,8 @@ class Client:
     async def get(self, space: str, key: str) -> Answer:
         return await self.ask("GET", f"/registry/{space}/get?key={quote(key)}")
 
-    async def set(self, space: str, key: str, value: str, **fields: str) -> Answer:
-        body = {"key": envelope(key), "value": envelope(value)}
-        return await self.ask("POST", f"/registry/{space}/set", body, **fields)
+    async def set(self, space: str, key: str, value: str) -> Answer:
+        return await self.ask("POST", f"/registry/{space}/set", setting(key, value))
 
     async def watch(self, space: str, since: str, wait: int, limit: int = 1_000) -> Answer:
         path = f"/registry/{space}/watch?since={since}&wait={wait}&limit={limit}"
