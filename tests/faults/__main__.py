@@ -32,7 +32,7 @@ def main() -> int:
         findings = read(Path(folder))
     print_table(findings)
     if options.write:
-        write_page(PAGE, findings, options.share)
+        write_page(PAGE, findings)
     return code
 
 

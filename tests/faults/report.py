@@ -30,23 +30,22 @@ def print_table(findings: Sequence[Finding]) -> None:
     Console().print(table)
 
 
-def write_page(page: Path, findings: Sequence[Finding], share: float) -> None:
+def write_page(page: Path, findings: Sequence[Finding]) -> None:
     """Replace the section that was written so before."""
     text = page.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    lines = [*_circumstances(share), "", f"| {' | '.join(COLUMNS)} |", "|---|---|---|---|---|"]
+    lines = [*_circumstances(), "", f"| {' | '.join(COLUMNS)} |", "|---|---|---|---|---|"]
     lines += [f"| {' | '.join(cell.replace('|', '/') for cell in _cells(finding))} |" for finding in findings]
     section = "\n".join([BEGIN, "", *lines, "", END])
     page.write_text(before + section + after, encoding="utf-8")
 
 
-def _circumstances(share: float) -> list[str]:
+def _circumstances() -> list[str]:
     machine = description()
     said = ("system", "processor", "cores", "python", "sqlite on")
-    counts = "all counts" if share == 1 else f"{share:.0%} of the counts"
     return [
-        f"Run on {date.today().isoformat()} with {counts}, on this machine:",
+        f"Run on {date.today().isoformat()}, on this machine; each row says how much was done:",
         "",
         *(f"- {name}: {machine[name]}" for name in said),
     ]

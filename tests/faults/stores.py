@@ -6,11 +6,13 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
 
 from tests.contract.redis_process import RedisProcess
+from tests.faults.proxy import Proxy, Weather
 from tests.faults.wire import Client
 from tests.server.processes import LiveServer
 
@@ -39,44 +41,62 @@ class Place:
         kind: ``sqlite``, ``redis`` or ``postgresql``.
         servers: they run; one where the store is a file.
         storage: the storage's own process, if it has one.
-        keeps_epoch: whether a storage that was killed goes on in its epoch.
+        processor_seconds: the most that a server took to serve again; what is left when the machine is idle.
+        network: what lies between the servers and that process, where it was asked for.
     """
 
     def __init__(
-        self, kind: str, folder: Path, *, servers: int = 1, module: str = "registry", faults: str = ""
-    ):
+        self,
+        kind: str,
+        folder: Path,
+        *,
+        servers: int = 1,
+        network: bool = False,
+        module: str = "registry",
+        faults: str = "",
+    ) -> None:
         self.kind = kind
         self.storage: Storage | None = None
-        self._removes: Callable[[], object] = lambda: None
+        self.network: Proxy | None = None
+        self.processor_seconds = 0.0
+        self._behind_proxy = network
+        self._ends = ExitStack()
+        options = (faults,) if faults else ()
         url = self._make(folder)
         self.servers = []
         for number in range(servers):
             home = folder / f"server{number}"
             home.mkdir()
-            options = (faults,) if faults else ()
             self.servers.append(LiveServer(home, url, *options, module=module))
-        self.keeps_epoch = kind != "redis"
 
     def _make(self, folder: Path) -> str:
         if self.kind == "redis":
-            place = folder / "redis"
-            place.mkdir()
-            redis = RedisStorage(place)
-            redis.start()
-            self.storage, self._removes = redis, redis.kill
-            return f"redis://127.0.0.1:{redis.port}/0"
+            return self._make_redis(folder / "redis")
         if self.kind == "postgresql":
             return self._make_postgresql()
         return f"sqlite:///{folder}/registry.db"
 
+    def _make_redis(self, folder: Path) -> str:
+        folder.mkdir()
+        self.storage = redis = RedisStorage(folder)
+        self._ends.callback(redis.kill)
+        redis.start()
+        return f"redis://127.0.0.1:{self._port_for(redis.port)}/0"
+
     def _make_postgresql(self) -> str:
         from tests.faults.postgresql import PostgresqlStorage
 
-        storage = PostgresqlStorage()
-        self._removes = storage.remove
+        self.storage = storage = PostgresqlStorage()
+        self._ends.callback(storage.remove)
         storage.create()
-        self.storage = storage
-        return storage.new_schema()
+        return storage.tcp_url(port=self._port_for(storage.port))
+
+    def _port_for(self, port: int) -> int:
+        """Where servers reach the storage."""
+        if not self._behind_proxy:
+            return port
+        self.network = self._ends.enter_context(Proxy(port))
+        return self.network.port
 
     def start(self) -> None:
         for server in self.servers:
@@ -88,7 +108,7 @@ class Place:
             if hasattr(server, "process"):
                 server.process.send_signal(signal.SIGCONT)
                 server.kill()
-        self._removes()
+        self._ends.close()
 
     @property
     def ports(self) -> list[int]:
@@ -105,13 +125,25 @@ class Place:
         began = time.monotonic()
         await asyncio.to_thread(server.start)
         await until_serving(server.port)
+        self.processor_seconds = max(self.processor_seconds, _processor_seconds(server.process.pid))
         return time.monotonic() - began
+
+    async def cut_off(self, weather: Weather, seconds: float) -> float:
+        """Let the storage be badly reached for so long; seconds from then until all servers serve."""
+        assert self.network is not None
+        await asyncio.to_thread(self.network.become, weather)
+        await asyncio.sleep(seconds)  # the length of the fault
+        await asyncio.to_thread(self.network.become, "fair")
+        return await self._all_serving()
 
     async def kill_storage(self) -> float:
         """Kill the storage and start it again; seconds from when it is back until all servers serve."""
         assert self.storage is not None
         await asyncio.to_thread(self.storage.kill)
         await asyncio.to_thread(self.storage.start)
+        return await self._all_serving()
+
+    async def _all_serving(self) -> float:
         began = time.monotonic()
         for port in self.ports:
             await until_serving(port)
@@ -123,6 +155,12 @@ async def until_serving(port: int) -> None:
         async with asyncio.timeout(PATIENCE):
             while not await client.ready():
                 await asyncio.sleep(0.02)
+
+
+def _processor_seconds(process: int) -> float:
+    """How long a process has computed so far."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Stopped:
@@ -143,7 +181,3 @@ async def until(claim: Callable[[], object], patience: float = PATIENCE) -> None
     async with asyncio.timeout(patience):
         while not claim():
             await asyncio.sleep(0.01)
-
-
-Fault = Callable[[int], Awaitable[float]]
-"""Does its harm for the so manieth time; seconds until all was well again."""

@@ -43,4 +43,5 @@ async def test_a_server_killed_under_load_loses_invents_and_doubles_nothing(
     assert outcome.lists == 0, "a killed server makes nobody list again"
     done = f"{KILLS} kills, {outcome.acknowledged:,} acknowledged changes, {outcome.failed} failed requests"
     found = f"0 lost, 0 phantom, 0 doubled; serving again after {outcome.slowest:.1f} s at most"
+    found += f", {place.processor_seconds:.1f} s of them computing"
     record(Finding("kill -9", kind, done, found, outcome.slowest <= RECOVERY_SECONDS, seed))
