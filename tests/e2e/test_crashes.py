@@ -36,7 +36,7 @@ while not stop.is_set():
 """
 
 WRITERS = 4
-KILLS = 4
+KILLS = 2
 
 
 class Following:

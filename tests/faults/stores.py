@@ -122,6 +122,15 @@ class Place:
         """Kill one and start it again; seconds from its start until it serves."""
         server = self.servers[number % len(self.servers)]
         await asyncio.to_thread(server.kill)
+        return await self._start_again(server)
+
+    async def restart_server(self, number: int) -> float:
+        """Stop one in order, as for an upgrade, and start it again."""
+        server = self.servers[number % len(self.servers)]
+        assert await asyncio.to_thread(server.stop) == 0
+        return await self._start_again(server)
+
+    async def _start_again(self, server: LiveServer) -> float:
         began = time.monotonic()
         await asyncio.to_thread(server.start)
         await until_serving(server.port)

@@ -18,7 +18,7 @@ from tests.faults.stores import Place, Stopped
 CLIENTS = effort(16, 32)
 SECONDS = effort(0, 60)
 ROUNDS = 2
-"""Of kill and pause, at least."""
+"""Of a kill or an orderly restart, and a pause; at least."""
 LONGEST = 60.0
 """Seconds in which a planted bug has to be found."""
 
@@ -26,13 +26,14 @@ pytestmark = pytest.mark.timeout(bound(240, 1_200))
 
 
 async def _trouble(place: Place, load: Load) -> list[float]:
-    """Kill and pause servers in turn, each in the middle of work, for `SECONDS`."""
+    """Kill, pause and restart servers in turn, each in the middle of work, for `SECONDS`."""
     recoveries = []
     deadline = time.monotonic() + SECONDS
     round_ = 0
     while round_ < ROUNDS or time.monotonic() < deadline:
         await load.acknowledge(60)
-        recoveries.append(await place.kill_server(round_))
+        end = place.restart_server if round_ % 2 else place.kill_server
+        recoveries.append(await end(round_ // 2))
         await load.acknowledge(60)
         paused = place.servers[(round_ + 1) % len(place.servers)]
         with Stopped(paused.process.pid):
@@ -60,8 +61,8 @@ async def test_what_clients_see_is_linearizable(
     assert outcome.wrong == []
     assert outcome.failed, "no kill met a request: the test is blind"
     done = (
-        f"{CLIENTS} clients, {servers} server(s), {SECONDS} s, {len(outcome.recoveries)} kills and as many "
-        f"pauses; {outcome.answered:,} answers"
+        f"{CLIENTS} clients, {servers} server(s), {SECONDS} s, {len(outcome.recoveries)} kills and "
+        f"restarts, as many pauses; {outcome.answered:,} answers"
     )
     record(Finding("linearizability", kind, done, "0 violations", True, seed))
 
