@@ -27,7 +27,8 @@ SECTOR = 512
 _WRITE = CFUNCTYPE(c_int, c_void_p, c_void_p, c_int, c_int64)
 _TRUNCATE = CFUNCTYPE(c_int, c_void_p, c_int64)
 _SYNC = CFUNCTYPE(c_int, c_void_p, c_int)
-_OPEN = CFUNCTYPE(c_int, c_void_p, c_char_p, c_void_p, c_int, c_void_p)
+# The name is a pointer that SQLite keeps: a copy of the text would not live as long.
+_OPEN = CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p, c_int, c_void_p)
 _DELETE = CFUNCTYPE(c_int, c_void_p, c_char_p, c_int)
 
 
@@ -200,11 +201,12 @@ class _Recorder:
         self.open, self.delete = _OPEN(self._open), _DELETE(self._delete)
         self._really_open, self._really_delete = original.contents.open, original.contents.delete
 
-    def _open(self, vfs: int, name: bytes, file: int, flags: int, out: int) -> int:
+    def _open(self, vfs: int, name: int | None, file: int, flags: int, out: int) -> int:
         result = int(self._really_open(vfs, name, file, flags, out))
         head = cast(file, POINTER(_File)).contents
-        if result == 0 and name and name.startswith(self._prefix):
-            self._files[file] = name[len(self._prefix) :].decode()
+        path = ctypes.string_at(name) if name else b""
+        if result == 0 and path.startswith(self._prefix):
+            self._files[file] = path[len(self._prefix) :].decode()
             head.methods = ctypes.pointer(self._table(head.methods))
         return result
 

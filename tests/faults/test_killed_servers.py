@@ -12,8 +12,8 @@ from tests.faults.load import Load
 from tests.faults.stores import Place
 
 WRITERS, WATCHERS = 8, 3
-KILLS = effort(3, 50)
-ACKNOWLEDGED = effort(300, 20_000)
+KILLS = effort(2, 50)
+ACKNOWLEDGED = effort(240, 20_000)
 RECOVERY_SECONDS = 2.0
 
 pytestmark = pytest.mark.timeout(bound(240, 3_600))

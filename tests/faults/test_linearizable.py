@@ -75,7 +75,7 @@ async def test_a_planted_bug_is_found(fault: str, start_place: Callable[..., Pla
 
     async def harm(load: Load) -> list[float]:
         """A restart for the bug that needs one; the others need nothing but load."""
-        await load.acknowledge(400)
+        await load.acknowledge(600)
         if fault == "revision_reused":
             await place.kill_server(0)
             await load.acknowledge(50)

