@@ -1,0 +1,14 @@
+//! Generates the client from `openapi.yaml` into `OUT_DIR`, where `src/main.rs` includes it.
+
+use std::{env, error::Error, fs, path::Path};
+
+const SPEC: &str = "../../../openapi.yaml";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed={SPEC}");
+    let spec: openapiv3::OpenAPI = serde_yaml::from_str(&fs::read_to_string(SPEC)?)?;
+    let tokens = progenitor::Generator::default().generate_tokens(&spec)?;
+    let client = prettyplease::unparse(&syn::parse2(tokens)?);
+    fs::write(Path::new(&env::var("OUT_DIR")?).join("registry.rs"), client)?;
+    Ok(())
+}
