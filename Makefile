@@ -2,7 +2,7 @@
 # Options for the command behind a target go into ARGS: make serve ARGS="--port 9000"
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test nightly coverage browser check regenerate bench lock clean
+.PHONY: help serve demo test test-clients nightly coverage browser check regenerate bench lock clean
 
 ARGS ?=
 PYTHON_IN_VENV := .venv/bin/python
@@ -30,6 +30,9 @@ coverage: .venv/.dev ## Run all tests, and say what of the code they ran
 
 browser: .venv/.dev ## Test the pages in headless Chromium, which has to be installed
 	@PYTHONPATH="$(CURDIR)/.ci" $(PYTHON_IN_VENV) -m pytest -p no_skips tests/browser $(ARGS)
+
+test-clients: .venv/.dev ## Generate, build and test clients in TypeScript, Go and Rust; needs node, go and cargo
+	@$(PYTHON_IN_VENV) -m tests.clients $(ARGS)
 
 check: .venv/.dev ## Run the gates: style, types, imports, spec, generated code
 	@.ci/check $(ARGS)

@@ -67,12 +67,15 @@ LANGUAGES: Final = (
     Language(
         "typescript",
         "TypeScript",
-        {"node": "Node.js 20 or newer, from Debian's nodejs or nodejs.org", "npm": "npm, which comes with Node.js"},
+        {
+            "node": "Node.js 20 or newer, from Debian's nodejs or nodejs.org",
+            "npm": "npm, which comes with Node.js",
+        },
         (
             "npm ci",
-            "npx openapi-typescript ../../../openapi.yaml --output generated/registry.ts",
+            "npx openapi-typescript ../../../openapi.yaml --default-non-nullable false --output generated/registry.ts",
             "npx tsc",
-            "node --test --test-reporter=tap build/test/",
+            "node --test --test-reporter=tap build/test/*.test.js",
         ),
         re.compile(r"^ok \d+ - (.+)$", re.MULTILINE),
         re.compile(r"^not ok \d+ - (.+)$", re.MULTILINE),
@@ -94,7 +97,7 @@ LANGUAGES: Final = (
         "rust",
         "Rust",
         {"cargo": "Rust 1.88 or newer, from rustup.rs"},
-        ("cargo build", "cargo test"),
+        ("cargo test --no-fail-fast",),
         re.compile(r"^test (\w+) \.\.\. ok$", re.MULTILINE),
         re.compile(r"^test (\w+) \.\.\. FAILED$", re.MULTILINE),
     ),
@@ -103,4 +106,4 @@ LANGUAGES: Final = (
 
 def plain(name: str) -> str:
     """``TestSetsAndGets`` and ``sets_and_gets`` as words."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.replace("_", " ")).lower()
+    return re.sub(r"(?<=[a-zA-Z])(?=[A-Z])", " ", name.replace("_", " ")).lower()
