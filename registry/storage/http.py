@@ -54,10 +54,19 @@ class RegistryHttpClient:
         url: the server's base URL.
         timeout: seconds for a whole call, asked at each call.
         token: bearer token, or None; asked at each call.
+        transport: what to send through in the place of this process's pool for the server.
     """
 
-    def __init__(self, url: str, *, timeout: Callable[[], float], token: Callable[[], str | None]) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout: Callable[[], float],
+        token: Callable[[], str | None],
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
         self._root = url.rstrip("/")
+        self._transport = transport
         self._seconds = timeout
         self._bearer = token
 
@@ -79,7 +88,8 @@ class RegistryHttpClient:
         if params := kwargs.get("params"):
             target = f"{target}?{urlencode(params)}"
         repeatable = method.upper() == "GET" or "If-Match" in headers or "If-None-Match" in headers
-        return call.run(pools.transport(self._root), target, headers, content, repeatable=repeatable)
+        transport = self._transport or pools.transport(self._root)
+        return call.run(transport, target, headers, content, repeatable=repeatable)
 
 
 _is_token = re.compile(r"[!-~]+").fullmatch
@@ -253,21 +263,21 @@ class _Pools:
             return transport
         with self._lock:
             if url not in self._transports:
-                self._transports[url] = _Transport(secure=url.startswith("https:"))
+                self._transports[url] = Transport(secure=url.startswith("https:"))
             return self._transports[url]
 
 
-class _Transport(httpx.HTTPTransport):
+class Transport(httpx.HTTPTransport):
     """httpx's transport over a pool whose every network step ends at the call's deadline."""
 
-    def __init__(self, *, secure: bool) -> None:
+    def __init__(self, *, secure: bool, network: httpcore.NetworkBackend | None = None) -> None:
         # Not httpx's own __init__: it loads certificates, 20 ms and more, also where there is no TLS.
         self._pool = httpcore.ConnectionPool(
             ssl_context=httpx.create_ssl_context(trust_env=False) if secure else None,
             max_connections=_MAX_CONNECTIONS,
             max_keepalive_connections=_MAX_CONNECTIONS,
             keepalive_expiry=_KEEPALIVE_SECONDS,
-            network_backend=DeadlineBackend(),
+            network_backend=network or DeadlineBackend(),
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar, cast
 
-from registry.storage.base import PRESENT, Claim, Storage, View, as_items, taken_by
+from registry.storage.base import PRESENT, Claim, Progress, Storage, View, as_items, no_progress, taken_by
 from registry.storage.lock import ReentrantLock
 from registry.suggest import near_names
 
@@ -120,11 +120,12 @@ class ThreadSafeLocalStorage(Storage[K, V]):
                 return Claim(True, value)
         return Claim(False, None) if current is _MISSING else taken_by(current, value)
 
-    def claim_many(self, prepared: Mapping[K, V]) -> dict[K, Claim]:
+    def claim_many(self, prepared: Mapping[K, V], *, progress: Progress = no_progress) -> dict[K, Claim]:
         with self._lock:
             free = {key: value for key, value in prepared.items() if key not in self._table}
             taken = {key: self._table[key] for key in prepared if key not in free}
             self._view.table = {**self._table, **free}
+        progress(len(prepared), len(prepared))
         won = {key: Claim(True, value) for key, value in free.items()}
         return {key: won.get(key) or taken_by(taken[key], value) for key, value in prepared.items()}
 
