@@ -6,8 +6,8 @@ twice as long.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from json.encoder import encode_basestring
 from typing import Any, Final, TypeAlias
 
 from registry.envelope.form import Envelope
@@ -27,7 +27,7 @@ Wire: TypeAlias = dict[str, Any]
 
 def key_envelope(key: str) -> Wire:
     """A key as bodies have it."""
-    return {"type": "json", "data": json.dumps(key, ensure_ascii=False), "encoding": "json"}
+    return {"type": "json", "data": encode_basestring(key), "encoding": "json"}
 
 
 def pages(connection: Connection, namespace: str, prefix: str = "") -> Iterator[Wire]:
