@@ -17,6 +17,7 @@ except ImportError:
 from registry import settings
 from registry.commands import entries, keys
 from registry.commands.terminal import explained, show_what_cannot_be_encoded
+from registry.commands.watch import watch
 from registry.errors import ValidationError
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 
 entries.add_to(app)
+app.command()(watch)
 app.add_typer(keys.app, name="key")
 app.command()(keys.resign)
 

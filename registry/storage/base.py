@@ -5,11 +5,16 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, MutableMapping, ValuesView
 from contextlib import AbstractContextManager
-from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
-from registry.errors import DuplicateKeyError, RegistryError
+from registry.errors import DuplicateKeyError, RegistryError, ValidationError
 from registry.storage.lock import ReentrantLock
 from registry.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from registry.watching.change import Operation
+    from registry.watching.changes import Changes
+    from registry.watching.feed import Feed
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -110,6 +115,17 @@ class Storage(MutableMapping[K, V]):
         """The keys under which this artifact stands, by identity, in creation order."""
         return [key for key, stored in self.items() if is_same(stored, value)]
 
+    def changes(self, since: str | None = None, *, timeout: float | None = None) -> Changes:
+        """The changes after a cursor, or from now on; `registry.watching.Changes` says how they come.
+
+        Raises:
+            ValidationError: this storage cannot be watched.
+        """
+        raise ValidationError(
+            f"A {type(self).__name__} does not tell what changes in it",
+            suggestions=["override changes()", "give a plain mapping as storage="],
+        )
+
     @abstractmethod
     def near_names(self, key: object) -> list[str]:
         """Names like ``key``, best first, at most three."""
@@ -158,6 +174,29 @@ class Storage(MutableMapping[K, V]):
         return RegistryError(f"Nothing to pop: {self.location or 'the storage'} is empty")
 
 
+class LocalStorage(Storage[K, V]):
+    """A storage of this process, which tells those who watch it of its writes; nobody watching costs nothing.
+
+    Each write tells of itself before the lock is released, so that changes come in the order of the writes.
+    """
+
+    _lock: ReentrantLock
+    _feed: Feed | None = None
+
+    def changes(self, since: str | None = None, *, timeout: float | None = None) -> Changes:
+        from registry.watching.changes import Changes
+        from registry.watching.feed import Feed, LocalSource
+
+        with self._lock:
+            if self._feed is None:
+                self._feed = Feed()
+            return Changes(LocalSource(self._feed), since, timeout=timeout)
+
+    def _tell(self, op: Operation, key: Any = None, value: Any = None) -> None:
+        if self._feed is not None:
+            self._feed.add(op, key, value)
+
+
 class _Items(ItemsView[K, V]):
     def __init__(self, storage: Storage[K, V]) -> None:
         super().__init__(storage)
@@ -179,7 +218,7 @@ class _Values(ValuesView[V]):
         return any(value is stored or value == stored for stored in self)
 
 
-class MappingStorage(Storage[K, V]):
+class MappingStorage(LocalStorage[K, V]):
     """A user's own mapping (``storage=``) as a storage: its writes go one at a time, under a lock of ours.
 
     Creation is atomic among the threads of this process; whether it is beyond, is the mapping's affair.
@@ -205,6 +244,7 @@ class MappingStorage(Storage[K, V]):
         with self._lock:
             if key not in self._mapping:  # asked first: a defaultdict would make what it is asked for
                 self._mapping[key] = value
+                self._tell("set", key, value)
                 return Claim(True, value)
             current = self._mapping[key]
         return taken_by(current, value)
@@ -216,6 +256,7 @@ class MappingStorage(Storage[K, V]):
             current = self._mapping[key]
             if version is PRESENT or current is version:
                 self._mapping[key] = value
+                self._tell("set", key, value)
                 return Claim(True, value)
         return taken_by(current, value)
 
@@ -237,6 +278,7 @@ class MappingStorage(Storage[K, V]):
     def __setitem__(self, key: K, value: V) -> None:
         with self._lock:
             self._mapping[key] = value
+            self._tell("set", key, value)
 
     def __delitem__(self, key: K) -> None:
         with self._lock:
@@ -244,6 +286,7 @@ class MappingStorage(Storage[K, V]):
                 del self._mapping[key]
             except KeyError as error:
                 raise self._missing(key) from error
+            self._tell("delete", key)
 
     def __iter__(self) -> Iterator[K]:
         with self._lock:
@@ -276,10 +319,14 @@ class MappingStorage(Storage[K, V]):
         items = as_items(other, keywords)
         with self._lock:
             self._mapping.update(items)
+            for key, value in items.items():
+                self._tell("set", key, value)
 
     def clear(self) -> None:
         with self._lock:
-            self._mapping.clear()
+            if len(self._mapping):
+                self._mapping.clear()
+                self._tell("clear")
 
     def __reduce__(self) -> Any:
         return type(self), (self._mapping,)

@@ -8,6 +8,7 @@ from typing import Any
 from registry.errors import ValidationError
 from registry.names import check_namespace
 from registry.storage.base import MappingStorage, Storage
+from registry.storage.caching import UNCACHED, Caching
 from registry.storage.local import ThreadSafeLocalStorage
 
 
@@ -38,6 +39,7 @@ def storage_for(
     trusted_modules: Iterable[str],
     module: str,
     describe: Callable[[str, Any], dict[str, str]],
+    caching: Caching = UNCACHED,
 ) -> Storage[Any, Any]:
     """The storage of a registry class.
 
@@ -45,11 +47,13 @@ def storage_for(
         namespace, server, storage, trust, trusted_modules: as the keywords of `registry.base.Registry`.
         module: the one that defines the class; its top-level package is trusted at ``refs``.
         describe: what a shared artifact says of itself, given its key and itself.
+        caching: whether the namespace is followed, and how closely.
 
     Raises:
         NamespaceError: ``namespace`` is not one.
         ValidationError: no such level of trust, or a module that nobody should trust.
     """
+    caching.check(shared=namespace is not None)
     if isinstance(storage, Storage):
         return storage
     if storage is not None:
@@ -57,13 +61,17 @@ def storage_for(
     if namespace is None:
         return ThreadSafeLocalStorage()
     check_namespace(namespace)
+    options: dict[str, Any] = {
+        "url": server,
+        "trust": trust,
+        "trusted_modules": trusted_modules,
+        "home_package": module.partition(".")[0],
+        "describe": describe,
+    }
+    if caching.cache:
+        from registry.storage.cached import CachedStorage
+
+        return CachedStorage(namespace, **options, **caching.bounds())
     from registry.storage.remote import RemoteStorageProxy
 
-    return RemoteStorageProxy(
-        namespace,
-        url=server,
-        trust=trust,
-        trusted_modules=trusted_modules,
-        home_package=module.partition(".")[0],
-        describe=describe,
-    )
+    return RemoteStorageProxy(namespace, **options)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import httpx
 
@@ -38,6 +38,9 @@ from registry_client.models import (
 )
 from registry_client.models import Envelope as WireEnvelope
 from registry_client.types import UNSET
+
+if TYPE_CHECKING:
+    from registry.watching.changes import Changes
 
 V = TypeVar("V")
 _MISSING: Any = object()
@@ -347,6 +350,12 @@ class RemoteStorageProxy(Storage[str, V]):
             for stored in self.entries()
             if _is_same(stored.digest, stored.envelope.meta or {}, offered)
         ]
+
+    def changes(self, since: str | None = None, *, timeout: float | None = None) -> Changes:
+        from registry.storage.watched import RemoteSource
+        from registry.watching.changes import Changes
+
+        return Changes(RemoteSource(self), since, timeout=timeout)
 
     def near_names(self, key: object) -> list[str]:
         try:
