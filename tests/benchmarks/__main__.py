@@ -11,7 +11,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.benchmarks import in_process, local_lookups, machine, over_the_wire, remote_client, report
+from tests.benchmarks import (
+    cached_lookups,
+    in_process,
+    local_lookups,
+    machine,
+    over_the_wire,
+    remote_client,
+    report,
+)
 from tests.benchmarks.load import BUNDLED_NOTE, wrk_is_there
 from tests.benchmarks.machine import BenchmarkError
 from tests.benchmarks.measure import Benchmark, Effort, Result, run
@@ -22,6 +30,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *in_process.BENCHMARKS,
     *local_lookups.BENCHMARKS,
     *remote_client.BENCHMARKS,
+    *cached_lookups.BENCHMARKS,
 )
 
 _DESCRIPTION = """\

@@ -20,6 +20,7 @@ OPTIONS = {
     "rm": ["--all", "--yes", "-y", "--server"],
     "namespaces": ["--prefix", "--server", "--json"],
     "stats": ["--server", "--json"],
+    "watch": ["--since", "--server", "--json"],
     "key new": ["--file"],
     "key list": ["--file"],
     "key rotate": ["--file", "registry resign"],
