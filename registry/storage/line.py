@@ -35,6 +35,7 @@ class Line(Connection):
         super().__init__(Address(url=Connection(address).url), token)
         self.seconds = MARGIN_SECONDS
         self._network = _InterruptibleBackend()
+        self._transport: Transport | None = None
 
     @property
     def timeout(self) -> float:
@@ -42,9 +43,9 @@ class Line(Connection):
         return self.seconds
 
     def http_client(self, server: str) -> RegistryHttpClient:
-        transport = Transport(secure=server.startswith("https:"), network=self._network)
+        self._transport = Transport(secure=server.startswith("https:"), network=self._network)
         return RegistryHttpClient(
-            server, timeout=lambda: self.seconds, token=self._current_token, transport=transport
+            server, timeout=lambda: self.seconds, token=self._current_token, transport=self._transport
         )
 
     def page(self, namespace: str, page: str | None) -> dict[str, Any]:
@@ -66,6 +67,11 @@ class Line(Connection):
     def interrupt(self) -> None:
         """End the call under way, and any that comes before `arm`, with an exception."""
         self._network.interrupt()
+
+    def close(self) -> None:
+        """Let go of the connections. For the thread that waits, or when it waits no more."""
+        if self._transport is not None:
+            self._transport.close()
 
 
 class _InterruptibleBackend(DeadlineBackend):

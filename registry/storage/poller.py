@@ -47,6 +47,8 @@ class Asks(Protocol):
 
     def interrupt(self) -> None: ...
 
+    def close(self) -> None: ...
+
 
 class Poller:
     """Keeps informers up with one server.
@@ -111,6 +113,12 @@ class Poller:
     # ---- the thread
 
     def _run(self) -> None:
+        try:
+            self._keep_up()
+        finally:
+            self._line.close()
+
+    def _keep_up(self) -> None:
         while not self._closed:
             with self._lock:
                 if not self._still_looked_at():

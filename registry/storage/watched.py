@@ -50,6 +50,9 @@ class RemoteSource:
     def interrupt(self) -> None:
         self._line.interrupt()
 
+    def close(self) -> None:
+        self._line.close()
+
     def _position(self, answer: dict[str, Any]) -> Position:
         try:
             return Position.of(answer["cursor"])

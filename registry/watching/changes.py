@@ -31,6 +31,9 @@ class Source(Protocol):
     def interrupt(self) -> None:
         """End the wait under way, if there is one, and every later one."""
 
+    def close(self) -> None:
+        """Let go of what it holds; nobody waits any more."""
+
 
 class Changes(Iterator[Change]):
     """The changes after a cursor, in their order, each once; waits for the next one.
@@ -54,22 +57,29 @@ class Changes(Iterator[Change]):
         self._ready: deque[Change] = deque()
         self._closed = threading.Event()
         self._failures = 0
+        self._in_use = threading.Lock()
         self._reached = source.now() if since is None else since
         self.cursor: str = self._reached
         """Where to go on: after the change that was returned last."""
 
     def __next__(self) -> Change:
+        with self._in_use:
+            change = self._next()
+        if self._closed.is_set():
+            self._let_go()
+        if change is None:
+            raise StopIteration
+        self.cursor = change.cursor
+        return change
+
+    def _next(self) -> Change | None:
         deadline = None if self._timeout is None else time.monotonic() + self._timeout
         while not (self._ready or self._closed.is_set()):
             left = LONGEST_WAIT if deadline is None else max(0.0, deadline - time.monotonic())
             self._fetch(min(left, LONGEST_WAIT))
             if deadline is not None and time.monotonic() >= deadline:
                 break
-        if not self._ready or self._closed.is_set():
-            raise StopIteration
-        change = self._ready.popleft()
-        self.cursor = change.cursor
-        return change
+        return None if self._closed.is_set() or not self._ready else self._ready.popleft()
 
     def _fetch(self, seconds: float) -> None:
         try:
@@ -89,6 +99,15 @@ class Changes(Iterator[Change]):
         """End the iteration, and the wait of whoever is in it."""
         self._closed.set()
         self._source.interrupt()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Close the source, unless somebody waits for it, who will do so."""
+        if self._in_use.acquire(blocking=False):
+            try:
+                self._source.close()
+            finally:
+                self._in_use.release()
 
     def __enter__(self) -> Changes:
         return self

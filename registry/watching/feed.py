@@ -94,6 +94,9 @@ class LocalSource:
         self._stopped.set()
         self._feed.wake()
 
+    def close(self) -> None:
+        pass
+
 
 _all_feeds: WeakSet[Feed] = WeakSet()
 

@@ -7,7 +7,6 @@ from typing import Any
 from unittest import mock
 
 from registry.envelope.form import Envelope
-from registry.storage import bulk
 from registry.storage.cached import CachedStorage
 from registry.storage.informer import Applied, Held, Informer, Position, Ticket
 from registry.storage.observed import ObservedConnection
@@ -47,9 +46,10 @@ def _poll_that_applies_before_its_turn(self: Informer, ticket: Ticket, told: Any
 
 
 def _vouches_as_of_the_answer(self: Informer, ticket: Ticket) -> None:
-    clocks = [window for window in self.windows]
-    self.checked = ticket.sent + 1_000 if clocks else ticket.sent
+    assert self.at is not None
+    self._drop_floors_of_other_epochs(ticket, self.at.epoch)
     self.away = False
+    self.checked = self.clock()  # type: ignore[attr-defined]
 
 
 def _serves_between_the_pages(self: Informer, ticket: Ticket, last: Position) -> None:
@@ -74,24 +74,6 @@ def _watch_from_and_not_after(self: History, revision: int, limit: int) -> Any:
 
 
 _since = History.since
-
-
-def _batch_half_seen(self: Any, keys: Any) -> Any:
-    for key in list(keys):
-        self._table.pop(key, None)
-
-
-def _listing_that_sets_back(self: Informer, change: Applied) -> set[str]:
-    if change.key is None:
-        return _take(self, change)
-    if change.held is None:
-        self.entries.pop(change.key, None)
-    else:
-        self.entries[change.key] = change.held
-    return {change.key}
-
-
-_take = Informer._take
 
 
 def _deadline_that_outlives_the_bound(self: Poller, at_most: float) -> float:
@@ -122,5 +104,3 @@ PLANTED: dict[str, AbstractContextManager[Any]] = {
         Poller, "_seconds_left", _deadline_that_outlives_the_bound
     ),
 }
-
-__all__ = ["PLANTED", "bulk"]

@@ -209,6 +209,7 @@ class Storage(CachedStorage[Any]):
         if self._generation == -1:
             self._generation = 0
             known = self._observed.informer
+            known.clock = self._clock  # type: ignore[attr-defined]  # for a planted mistake
             self._observed.informer = self._process.poller.follow(self.namespace, self._window, known)
         return self._observed.informer
 
