@@ -36,7 +36,9 @@ race = st.builds(
     processes,
     keys,
 )
-scripts = st.one_of(st.just([]), race, st.lists(step, max_size=3))
+all_at_once = st.builds(lambda writer: [("set_many", writer, NAMESPACES[0], KEYS)], processes)
+glance = st.builds(lambda reader: [("items", reader, NAMESPACES[0])], processes)
+scripts = st.one_of(st.just([]), race, all_at_once, glance, st.lists(step, max_size=3))
 
 
 class CachesMachine(RuleBasedStateMachine):
@@ -56,15 +58,15 @@ class CachesMachine(RuleBasedStateMachine):
         self._pages.stop()
         self.world.close()
 
-    @initialize(known=st.booleans())
-    def begin(self, known: bool) -> None:
-        """Often the caches are filled already: most of what can go wrong comes after."""
-        if known:
+    @initialize(known=st.sampled_from(["nothing", "much", "all"]))
+    def begin(self, known: str) -> None:
+        """Often the caches are filled already, or about to be: most of what can go wrong comes then."""
+        if known != "nothing":
+            self._do(("set_many", 0, NAMESPACES[0], KEYS))
             for process in self.all:
-                self._do(("set", 0, NAMESPACES[0], "k1"))
                 process.get(NAMESPACES[0], "k1")
-                process.poll()
-                process.poll()
+                for _ in range(3 if known == "all" else 0):
+                    process.poll()
 
     @rule(step=read, before=scripts, after=scripts, decoding=scripts)
     def read(self, step: Any, before: Any, after: Any, decoding: Any) -> None:
@@ -78,9 +80,9 @@ class CachesMachine(RuleBasedStateMachine):
     def look(self, step: Any, after: Any) -> None:
         self._do(step, [], after, [])
 
-    @rule(step=poll, before=scripts, after=scripts)
-    def poll(self, step: Any, before: Any, after: Any) -> None:
-        self._do(step, before, after, [])
+    @rule(step=poll, before=scripts, after=scripts, skip=st.sampled_from([0, 1]))
+    def poll(self, step: Any, before: Any, after: Any, skip: int) -> None:
+        self._do(step, before, after, [], skip)
 
     @rule(step=tick)
     def let_time_pass(self, step: Any) -> None:
@@ -119,7 +121,7 @@ class CachesMachine(RuleBasedStateMachine):
                 for key in list(storage.view.table):
                     process.get(namespace, key)
 
-    def _do(self, step: Any, before: Any = (), after: Any = (), decoding: Any = ()) -> None:
+    def _do(self, step: Any, before: Any = (), after: Any = (), decoding: Any = (), skip: int = 0) -> None:
         name, *arguments = step
         if name == "tick":
             self.world.tick(*arguments)
@@ -130,7 +132,7 @@ class CachesMachine(RuleBasedStateMachine):
         else:
             process = self.all[arguments[0]]
             if before or after or decoding:
-                process.meanwhile(self._script(before), self._script(after), self._script(decoding))
+                process.meanwhile(self._script(before), self._script(after), self._script(decoding), skip)
             getattr(process, name)(*arguments[1:])
             process.meanwhile(self._script(()), self._script(()), self._script(()))
 

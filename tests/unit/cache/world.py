@@ -232,6 +232,7 @@ class Process:
         self.deadline: float | None = None
         self.polling = False
         self._script: tuple[Script, Script] = (lambda: None, lambda: None)
+        self._skip = 0
         self._decoding: Script = lambda: None
         self.poller = ThreadlessPoller(WorldLine(self), lambda: world.now)
         self.storages = {namespace: Storage(namespace, self) for namespace in NAMESPACES}
@@ -239,11 +240,14 @@ class Process:
         self.watches = {namespace: self._watch(namespace) for namespace in NAMESPACES}
         world.processes.append(self)
 
-    def meanwhile(self, before: Script, after: Script, decoding: Script) -> None:
-        """What is to happen around the next request, and in the next decoding."""
-        self._script, self._decoding = (before, after), decoding
+    def meanwhile(self, before: Script, after: Script, decoding: Script, skip: int = 0) -> None:
+        """What is to happen around the next request but ``skip``, and in the next decoding."""
+        self._script, self._decoding, self._skip = (before, after), decoding, skip
 
     def take_script(self) -> tuple[Script, Script]:
+        self._skip -= 1
+        if self._skip >= 0:
+            return (lambda: None, lambda: None)
         script, self._script = self._script, (lambda: None, lambda: None)
         return script
 
