@@ -27,7 +27,7 @@ write = st.one_of(
 )
 look = st.tuples(st.sampled_from(["items", "count"]), processes, namespaces)
 poll = st.tuples(st.just("poll"), processes)
-tick = st.tuples(st.just("tick"), st.sampled_from([1.0, 4.0, 9.0, 11.0]))
+tick = st.tuples(st.just("tick"), st.sampled_from([1.0, 4.0, 4.0, 9.0, 11.0]))
 trouble = st.sampled_from([("restart",), ("cut", 0), ("cut", 1), ("cut", 2)])
 step = st.one_of(read, read, write, write, look, poll, poll, tick, trouble)
 race = st.builds(
@@ -38,7 +38,8 @@ race = st.builds(
 )
 all_at_once = st.builds(lambda writer: [("set_many", writer, NAMESPACES[0], KEYS)], processes)
 glance = st.builds(lambda reader: [("items", reader, NAMESPACES[0])], processes)
-scripts = st.one_of(st.just([]), race, all_at_once, glance, st.lists(step, max_size=3))
+late = st.builds(lambda writer, key: [("set", writer, NAMESPACES[0], key), ("tick", 9.0)], processes, keys)
+scripts = st.one_of(st.just([]), race, late, all_at_once, glance, st.lists(step, max_size=3))
 
 
 class CachesMachine(RuleBasedStateMachine):
