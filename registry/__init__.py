@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 from registry.discovery import BrokenArtifactWarning
 from registry.errors import (
+    AliasError,
     ArtifactLoadError,
     CoercionError,
     ConformanceError,
     DuplicateKeyError,
     EnvelopeTooLargeError,
+    FrozenError,
     InheritanceError,
     LimitExceededError,
+    LockFileError,
     MalformedEnvelopeError,
     NamespaceError,
     OutcomeUnknownError,
@@ -47,20 +50,24 @@ from registry.functional import FunctionalRegistry
 from registry.scheme import SchemeRegistry
 from registry.storage import Storage, ThreadSafeLocalStorage
 from registry.type import TypeRegistry
+from registry.versions import deprecated
 
 if TYPE_CHECKING:
     from registry.storage.remote import RemoteStorageProxy
 
 __all__ = [
+    "AliasError",
     "ArtifactLoadError",
     "BrokenArtifactWarning",
     "CoercionError",
     "ConformanceError",
     "DuplicateKeyError",
     "EnvelopeTooLargeError",
+    "FrozenError",
     "FunctionalRegistry",
     "InheritanceError",
     "LimitExceededError",
+    "LockFileError",
     "MalformedEnvelopeError",
     "NamespaceError",
     "OutcomeUnknownError",
@@ -85,6 +92,7 @@ __all__ = [
     "UnknownSigningKeyError",
     "UntrustedError",
     "ValidationError",
+    "deprecated",
 ]
 
 

@@ -15,7 +15,8 @@ except ImportError:
     raise SystemExit(2) from None
 
 from registry import settings
-from registry.commands import entries, keys
+from registry.commands import doctor, entries, keys, versions
+from registry.commands import tokens as token_commands
 from registry.commands.terminal import explained, show_what_cannot_be_encoded
 from registry.commands.watch import watch
 from registry.errors import ValidationError
@@ -30,8 +31,11 @@ app = typer.Typer(
 
 entries.add_to(app)
 app.command()(watch)
+versions.add_to(app)
 app.add_typer(keys.app, name="key")
 app.command()(keys.resign)
+app.command()(doctor.doctor)
+app.add_typer(token_commands.app, name="token")
 
 Host = Annotated[
     str | None,
@@ -66,6 +70,52 @@ AllowedHost = Annotated[
     ),
 ]
 
+Tokens = Annotated[
+    str | None,
+    typer.Option(
+        help="The token file; with one, every request needs a token.",
+        envvar="REGISTRY_SERVER_TOKENS",
+        show_default="the one beside the data, if there is one",
+    ),
+]
+RequireAuth = Annotated[
+    bool,
+    typer.Option(
+        "--require-auth", help="Do not start without a valid token.", envvar="REGISTRY_SERVER_REQUIRE_AUTH"
+    ),
+]
+TlsCert = Annotated[
+    str | None,
+    typer.Option(
+        help="Serve https with this certificate chain, a PEM file.",
+        envvar="REGISTRY_SERVER_TLS_CERT",
+        show_default="http",
+    ),
+]
+TlsKey = Annotated[
+    str | None,
+    typer.Option(
+        help="The certificate's private key, a PEM file.",
+        envvar="REGISTRY_SERVER_TLS_KEY",
+        show_default="in the certificate's file",
+    ),
+]
+TrustedProxy = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Address or network of a proxy whose X-Forwarded-For is believed; can be given again.",
+        show_default="none",
+    ),
+]
+AuditLog = Annotated[
+    str | None,
+    typer.Option(
+        help="Append a line of JSON for each write to this file.",
+        envvar="REGISTRY_SERVER_AUDIT_LOG",
+        show_default="none",
+    ),
+]
+
 
 def main() -> None:
     """Entry point of ``registry`` and of ``python -m registry``; exits 2 on a mistake in the set-up."""
@@ -83,10 +133,16 @@ def _root(
     port: Port = None,
     storage: Storage = None,
     allowed_host: AllowedHost = None,
+    tokens: Tokens = None,
+    require_auth: RequireAuth = False,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    trusted_proxy: TrustedProxy = None,
+    audit_log: AuditLog = None,
     debug: Debug = False,
 ) -> None:
     if context.invoked_subcommand is None:
-        serve(host=host, port=port, storage=storage, allowed_host=allowed_host, debug=debug)
+        context.invoke(serve, **context.params)
 
 
 @app.command()
@@ -95,6 +151,12 @@ def serve(
     port: Port = None,
     storage: Storage = None,
     allowed_host: AllowedHost = None,
+    tokens: Tokens = None,
+    require_auth: RequireAuth = False,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    trusted_proxy: TrustedProxy = None,
+    audit_log: AuditLog = None,
     debug: Debug = False,
 ) -> None:
     """Run a registry server until it is told to stop (Ctrl-C, or SIGTERM).
@@ -113,6 +175,12 @@ def serve(
                 storage=storage,
                 allowed_hosts=tuple(allowed_host or ()),
                 debug=debug,
+                tokens=tokens or None,
+                require_auth=require_auth,
+                tls_cert=tls_cert or None,
+                tls_key=tls_key or None,
+                trusted_proxies=tuple(trusted_proxy or ()),
+                audit_log=audit_log or None,
             ),
             typer.echo,
         )

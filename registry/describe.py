@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from registry.discovery import is_shared
 from registry.errors import RemoteError, ValidationError
+from registry.hierarchy import levels
 from registry.origin import origin_of
 from registry.storage.base import Storage
+from registry.versions.deprecation import Deprecation
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,9 +32,10 @@ class Description(NamedTuple):
         summary: first line of the docstring; empty as ``signature`` is.
         origin: ``module.qualname (file:line)`` as far as known; what is to be imported of what is not loaded.
         stored: where: ``this process``, a mapping's type, ``research.losses at http://...``, the distribution
-            of an entry point.
+            of an entry point; with the registry's name where it is a parent's.
         state: ``loaded`` or ``lazy``: whether a look-up has to decode or import it.
         alias_of: the name that an alias leads to; else None.
+        deprecation: what is said against using it, or None.
     """
 
     name: Any
@@ -44,13 +46,17 @@ class Description(NamedTuple):
     stored: str = "this process"
     state: str = "loaded"
     alias_of: Any = None
+    deprecation: Deprecation | None = None
 
 
 def describe(cls: type[Registry[Any]]) -> list[Description]:
     """See `Registry.describe`."""
     found: dict[Any, Description] = {}
-    for described in (*_stand_ins(cls), *_stored(cls), *_declared(cls)):
-        found.setdefault(described.name, described)
+    for level in levels(cls):
+        for described in (*_stand_ins(level), *_stored(level), *_declared(level)):
+            if level is not cls:
+                described = described._replace(stored=f"{described.stored} ({level.__name__})")
+            found.setdefault(described.name, described)
     return list(found.values())
 
 
@@ -61,13 +67,14 @@ def _stand_ins(cls: type[Registry[Any]]) -> Iterator[Description]:
 
 def _stored(cls: type[Registry[Any]]) -> Iterator[Description]:
     storage = cls._storage()
-    if is_shared(cls):
+    if hasattr(storage, "entries"):
         for entry in cast("RemoteStorageProxy[Any]", storage).entries():
             yield _of_entry(entry, storage)
         return
     where = storage.location or "this process"
     for name, artifact in storage.items():
-        yield _of_artifact(name, artifact, where)
+        deprecation = cls._deprecated.current(name, artifact)
+        yield _of_artifact(name, artifact, where)._replace(deprecation=deprecation)
 
 
 def _declared(cls: type[Registry[Any]]) -> Iterator[Description]:
@@ -95,11 +102,23 @@ def _of_artifact(name: Any, artifact: Any, where: str) -> Description:
 
 
 def _of_entry(entry: Stored, storage: Storage[Any, Any]) -> Description:
-    if entry.envelope.type == "json":
-        return Description(
-            entry.key, "json", _short(entry.envelope.data), stored=storage.location, state="lazy"
-        )
+    from registry.versions.aliases import is_alias, target_of
+
     meta = entry.envelope.meta or {}
+    deprecation = Deprecation.of_meta(meta)
+    if is_alias(entry.envelope):
+        return Description(
+            entry.key,
+            "alias",
+            stored=storage.location,
+            alias_of=target_of(entry.envelope),
+            deprecation=deprecation,
+        )
+    if entry.envelope.type == "json":
+        text = _short(entry.envelope.data)
+        return Description(
+            entry.key, "json", text, stored=storage.location, state="lazy", deprecation=deprecation
+        )
     named = ".".join(part for part in (meta.get("module"), meta.get("qualname")) if part)
     return Description(
         entry.key,
@@ -107,6 +126,7 @@ def _of_entry(entry: Stored, storage: Storage[Any, Any]) -> Description:
         origin=meta.get("origin", named),
         stored=storage.location,
         state="lazy",
+        deprecation=deprecation,
     )
 
 
@@ -138,6 +158,8 @@ def _cells(described: Description) -> tuple[str, ...]:
     kind = f"{described.kind}, lazy".lstrip(", ") if described.state == "lazy" else described.kind
     if described.alias_of is not None:
         kind = f"alias of {described.alias_of}"
+    if described.deprecation is not None:
+        kind = f"{kind}, {described.deprecation}".lstrip(", ")
     name = str(described.name)
     return name, kind, described.signature, described.summary, described.origin, described.stored
 

@@ -10,6 +10,9 @@ The tree, with the builtin each class also is::
     ├── RegistryError (KeyError)                 no such key
     │   └── DuplicateKeyError                    the key is taken by another artifact
     ├── ArtifactLoadError (ImportError)          what a lazy name stands for cannot be imported
+    ├── AliasError (LookupError)                 a shared alias leads to no artifact, or is none
+    ├── LockFileError (ValueError)               not a lock file, or an entry of it was changed
+    ├── FrozenError (PermissionError)            a write to a registry that is read from a lock file
     ├── SerializationError (ValueError)          cannot be encoded or decoded
     │   ├── MalformedEnvelopeError               not an envelope
     │   ├── EnvelopeTooLargeError                larger than a limit allows
@@ -121,6 +124,30 @@ class ArtifactLoadError(ValidationError, ImportError):
     """
 
     code = "cannot_load"
+
+
+class AliasError(ValidationError, LookupError):
+    """A shared alias leads to another alias, or is not what an alias is; or there is no alias.
+
+    An alias of a name that is missing is a `RegistryError`, as the name itself would be.
+    """
+
+    code = "bad_alias"
+
+
+class LockFileError(ValidationError, ValueError):
+    """A lock file cannot be read, is none, or an entry of it is not what was frozen.
+
+    Where it is an entry, ``context`` has its ``namespace`` and ``key``; other entries are not affected.
+    """
+
+    code = "bad_lock_file"
+
+
+class FrozenError(ValidationError, PermissionError):
+    """A registry that is read from a lock file was to be changed, or something else registered in it."""
+
+    code = "frozen"
 
 
 class SerializationError(ValidationError, ValueError):

@@ -10,9 +10,11 @@ variable                        is                                              
 ``REGISTRY_SERVER_PORT``        the server's port; for the server: where it listens    ``8001``
 ``REGISTRY_SERVER_TIMEOUT``     seconds a client waits for an answer                   ``5.0``
 ``REGISTRY_SERVER_TOKEN``       bearer token that clients send                         none
+``REGISTRY_SERVER_CA``          certificates of authorities that clients trust         public ones
 ``REGISTRY_SERVER_STORAGE``     where the server keeps its data, ``sqlite:///path``    user's data
 ``REGISTRY_ON_DUPLICATE``       ``error``, ``replace`` or ``keep``                     ``error``
 ``REGISTRY_SIGNING_KEY_FILE``   the keys that sign and verify                          user's own file
+``REGISTRY_FROZEN``             a lock file that shared registries are read from       none: the server
 ==============================  =====================================================  ===============
 """
 
@@ -57,6 +59,11 @@ def server_token() -> str | None:
     return _read("REGISTRY_SERVER_TOKEN", _text, None)
 
 
+def server_ca() -> str | None:
+    """``REGISTRY_SERVER_CA``, the path of a PEM file, or None."""
+    return _read("REGISTRY_SERVER_CA", _text, None)
+
+
 def server_storage() -> str | None:
     """``REGISTRY_SERVER_STORAGE``, a storage URL, or None."""
     return _read("REGISTRY_SERVER_STORAGE", _text, None)
@@ -70,6 +77,11 @@ def on_duplicate() -> str:
 def signing_key_file() -> str | None:
     """``REGISTRY_SIGNING_KEY_FILE``, a path, or None."""
     return _read("REGISTRY_SIGNING_KEY_FILE", _text, None)
+
+
+def frozen() -> str | None:
+    """``REGISTRY_FROZEN``, the path of a lock file, or None; used when a shared registry is defined."""
+    return _read("REGISTRY_FROZEN", _text, None)
 
 
 def _read(variable: str, parse: Callable[[str], T], default: T) -> T:

@@ -23,6 +23,9 @@ from registry.errors import (
     RegistryError,
     ValidationError,
 )
+from registry.versions.aliases import is_alias, target_of
+from registry.versions.deprecation import Deprecation
+from registry.versions.numbers import is_version
 
 if TYPE_CHECKING:
     from registry.storage.remote import RemoteStorageProxy, Stored
@@ -79,7 +82,7 @@ def namespaces(prefix: Prefix = "", server: Server = None, as_json: AsJson = Fal
 
 def ls(namespace: Namespace, prefix: Prefix = "", server: Server = None, as_json: AsJson = False) -> None:
     """List the artifacts of a namespace, in the order of their registration."""
-    entries: Iterable[Stored] = _storage(namespace, server).entries(prefix)
+    entries: Iterable[Stored] = storage_of(namespace, server).entries(prefix)
     if as_json:
         say_json([_described(stored) for stored in entries])
         return
@@ -87,14 +90,15 @@ def ls(namespace: Namespace, prefix: Prefix = "", server: Server = None, as_json
     for stored in entries:
         about = _described(stored)
         changed = about["updated_at"][:16].replace("T", " ")
-        table.add(stored.key, about["kind"], _summary(stored), f"{about['size']:,}", changed)
+        kind = about["kind"] if about["deprecated"] is None else f"{about['kind']}, deprecated"
+        table.add(stored.key, kind, _summary(stored), f"{about['size']:,}", changed)
     table.print(f"{namespace} holds nothing" + (f" that begins with {prefix!r}" if prefix else ""))
 
 
 def get(namespace: Namespace, key: Key, server: Server = None, as_json: AsJson = False) -> None:
     """Print a JSON value, or what is known of a function or class without running anything."""
-    storage = _storage(namespace, server)
-    with _near_names_suggested(storage, key):
+    storage = storage_of(namespace, server)
+    with near_names_suggested(storage, key):
         stored = storage.entry(key)
     about = _described(stored)
     if as_json:
@@ -114,8 +118,8 @@ def set_(
 ) -> None:
     """Store a JSON value under a name, in the place of what stands there."""
     parsed = _parsed(value)
-    storage = _storage(namespace, server)
-    if create:
+    storage = storage_of(namespace, server)
+    if create or is_version(key):
         _create(storage, key, parsed)
     else:
         storage[key] = parsed
@@ -127,7 +131,9 @@ def _create(storage: RemoteStorageProxy[Any], key: str, value: Any) -> None:
     if not (claim.won or claim.same):
         raise DuplicateKeyError(
             f"{key!r} in {storage.location} is taken, by {claim.owner}",
-            suggestions=["leave out --create to replace it"],
+            suggestions=["versions are never replaced"]
+            if is_version(key)
+            else ["leave out --create to replace it"],
             context={"key": key, "owner": claim.owner},
         )
 
@@ -143,7 +149,7 @@ def rm(
     if bool(keys) == everything:
         what = "not both" if everything else f"registry ls {namespace} lists them"
         raise CoercionError("Say which names to remove, or --all", suggestions=[what])
-    storage = _storage(namespace, server)
+    storage = storage_of(namespace, server)
     if everything:
         count = len(storage)
         if not yes:
@@ -152,7 +158,7 @@ def rm(
         say(f"removed {count:,} artifacts")
         return
     for key in keys or ():
-        with _near_names_suggested(storage, key):
+        with near_names_suggested(storage, key):
             del storage[key]
         say(f"removed {key}")
 
@@ -173,14 +179,15 @@ def stats(server: Server = None, as_json: AsJson = False) -> None:
     )
 
 
-def _storage(namespace: str, server: str | None) -> RemoteStorageProxy[Any]:
+def storage_of(namespace: str, server: str | None) -> RemoteStorageProxy[Any]:
+    """The namespace, on the server that was named."""
     from registry.storage.remote import RemoteStorageProxy
 
     return RemoteStorageProxy(namespace, url=server)
 
 
 @contextmanager
-def _near_names_suggested(storage: RemoteStorageProxy[Any], key: str) -> Iterator[None]:
+def near_names_suggested(storage: RemoteStorageProxy[Any], key: str) -> Iterator[None]:
     """Where nothing has the name: those that are like it, or how to see them all."""
     try:
         yield
@@ -193,15 +200,16 @@ def _described(stored: Stored) -> dict[str, Any]:
     """All that is known of an entry without decoding it."""
     meta = stored.envelope.meta or {}
     signature = stored.envelope.signature
-    head = {
-        "key": stored.key,
-        "kind": "json" if stored.envelope.type == "json" else meta.get("kind", "pickle"),
-    }
+    deprecation = Deprecation.of_meta(meta)
+    head = {"key": stored.key, "kind": _kind(stored.envelope)}
+    if is_alias(stored.envelope):
+        head["alias_of"] = target_of(stored.envelope)
     # What the entry's writer says of it comes first and loses: the rest is what the server knows.
     return {
         **head,
         **meta,
         **head,
+        "deprecated": deprecation and deprecation._asdict(),
         "size": _size(stored.envelope),
         "signed_by": signature.partition(":")[0] if signature else None,
         "revision": stored.revision,
@@ -209,6 +217,12 @@ def _described(stored: Stored) -> dict[str, Any]:
         "digest": stored.digest,
         "updated_at": stored.updated_at,
     }
+
+
+def _kind(envelope: Envelope) -> str:
+    if is_alias(envelope):
+        return "alias"
+    return "json" if envelope.type == "json" else (envelope.meta or {}).get("kind", "pickle")
 
 
 def _size(envelope: Envelope) -> int:
@@ -220,7 +234,9 @@ def _size(envelope: Envelope) -> int:
 
 def _summary(stored: Stored) -> str:
     meta = stored.envelope.meta or {}
-    if stored.envelope.type == "json":
+    if is_alias(stored.envelope):
+        text = f"of {target_of(stored.envelope)}"
+    elif stored.envelope.type == "json":
         text = stored.envelope.data
     else:
         text = ".".join(part for part in (meta.get("module"), meta.get("qualname")) if part)

@@ -170,13 +170,23 @@ class CachedStorage(RemoteStorageProxy[V]):
             return value
         if found is _MISSING:
             raise self._not_there(key)
-        return found  # type: ignore[no-any-return]
+        return self._followed_alias(key, found)  # type: ignore[no-any-return]
 
     def get(self, key: str, default: Any = None) -> Any:
         found = self._find(key)
         if found is _UNKNOWN:
             return super().get(key, default)
-        return default if found is _MISSING else found
+        try:
+            return default if found is _MISSING else self._followed_alias(key, found)
+        except RegistryError:  # an alias that leads nowhere
+            return default
+
+    def _found(self, key: str, suggest: int) -> Any:
+        """What an alias leads to, as it stands there."""
+        found = self._find(key)
+        if found is _MISSING:
+            raise self._not_there(key)
+        return super()._found(key, suggest) if found is _UNKNOWN else found
 
     def __contains__(self, key: object) -> bool:
         key = check_key(key)
@@ -195,14 +205,14 @@ class CachedStorage(RemoteStorageProxy[V]):
         known = self._here(dict.copy)
         if known is _UNKNOWN or any(held.wire is None for held in known.values()):
             return super().snapshot()
-        return ((key, self._value(key, held)) for key, held in known.items())
+        return ((key, self._followed_alias(key, self._shown(key, held))) for key, held in known.items())
 
     def get_many(self, keys: Iterable[str]) -> dict[str, V]:
         wanted = [check_key(key) for key in dict.fromkeys(keys)]
         known = self._here(lambda entries: {key: entries[key] for key in wanted if key in entries})
         if known is _UNKNOWN or any(held.wire is None for held in known.values()):
             return super().get_many(wanted)
-        return {key: self._value(key, held) for key, held in known.items()}
+        return {key: self._followed_alias(key, self._shown(key, held)) for key, held in known.items()}
 
     def near_names(self, key: object) -> list[str]:
         name = check_key(key)
@@ -224,21 +234,21 @@ class CachedStorage(RemoteStorageProxy[V]):
         held = self._here(lambda entries: entries.get(key, _MISSING))
         if held is _UNKNOWN or held is _MISSING:
             return held
-        return self._read_through(key, held) if held.wire is None else self._value(key, held)
+        return self._read_through(key, held) if held.wire is None else self._shown(key, held)
 
     def _read_through(self, key: str, held: Held) -> Any:
         """The value of an entry that was too large to come along with its change; kept from now on."""
         self._misses += 1
         try:
-            stored = self._entry(key, suggest=0)
+            stored = self.entry(key)
         except RegistryError:
             return _MISSING
         if stored.revision == held.revision:
             self._observed.informer.fill(key, held, stored.envelope.to_dict())
         return self._decoded(key, stored.envelope, stored.etag)
 
-    def _value(self, key: str, held: Held) -> Any:
-        """The value of an entry, decoded; shown to later look-ups if it may be, and is still the entry's."""
+    def _shown(self, key: str, held: Held) -> Any:
+        """The value of an entry, an alias as such; shown to later look-ups while it is the entry's."""
         informer, at = self._observed.informer, self._observed.informer.at
         envelope = Envelope.unread(held.wire)
         etag = f"{at.epoch if at else ''}.{held.revision}"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, MutableMapping
+from os import PathLike
 from typing import Any
 
+from registry import settings
 from registry.errors import ValidationError
 from registry.names import check_namespace
 from registry.storage.base import MappingStorage, Storage
@@ -12,7 +14,9 @@ from registry.storage.caching import UNCACHED, Caching
 from registry.storage.local import ThreadSafeLocalStorage
 
 
-def check_place(name: str, namespace: str | None, server: str | None, storage: object) -> None:
+def check_place(
+    name: str, namespace: str | None, server: str | None, storage: object, frozen: object = None
+) -> None:
     """Raise unless the keywords say of one place where the artifacts are kept."""
     if storage is not None and namespace is not None:
         raise ValidationError(
@@ -22,6 +26,11 @@ def check_place(name: str, namespace: str | None, server: str | None, storage: o
         raise ValidationError(
             f"{name} has server= without logic_namespace=, and would be local",
             suggestions=["logic_namespace='research.losses'", "leave server= out"],
+        )
+    if frozen is not None and namespace is None:
+        raise ValidationError(
+            f"{name} has frozen= without logic_namespace=, and only what is shared can be frozen",
+            suggestions=["logic_namespace='research.losses'", "leave frozen= out"],
         )
     if storage is not None and not isinstance(storage, MutableMapping):
         raise ValidationError(
@@ -39,12 +48,13 @@ def storage_for(
     trusted_modules: Iterable[str],
     module: str,
     describe: Callable[[str, Any], dict[str, str]],
+    frozen: str | PathLike[str] | None = None,
     caching: Caching = UNCACHED,
 ) -> Storage[Any, Any]:
     """The storage of a registry class.
 
     Args:
-        namespace, server, storage, trust, trusted_modules: as the keywords of `registry.base.Registry`.
+        namespace, server, storage, trust, trusted_modules, frozen: as the keywords of a `Registry`.
         module: the one that defines the class; its top-level package is trusted at ``refs``.
         describe: what a shared artifact says of itself, given its key and itself.
         caching: whether the namespace is followed, and how closely.
@@ -52,6 +62,7 @@ def storage_for(
     Raises:
         NamespaceError: ``namespace`` is not one.
         ValidationError: no such level of trust, or a module that nobody should trust.
+        LockFileError: what should be a lock file is none.
     """
     caching.check(shared=namespace is not None)
     if isinstance(storage, Storage):
@@ -62,16 +73,19 @@ def storage_for(
         return ThreadSafeLocalStorage()
     check_namespace(namespace)
     options: dict[str, Any] = {
-        "url": server,
         "trust": trust,
         "trusted_modules": trusted_modules,
         "home_package": module.partition(".")[0],
         "describe": describe,
     }
+    if (lock := frozen or settings.frozen()) is not None:
+        from registry.versions.frozen import FrozenStorage
+
+        return FrozenStorage(namespace, lock, **options)
     if caching.cache:
         from registry.storage.cached import CachedStorage
 
-        return CachedStorage(namespace, **options, **caching.bounds())
+        return CachedStorage(namespace, url=server, **options, **caching.bounds())
     from registry.storage.remote import RemoteStorageProxy
 
-    return RemoteStorageProxy(namespace, **options)
+    return RemoteStorageProxy(namespace, url=server, **options)

@@ -43,7 +43,7 @@ class Line(Connection):
         return self.seconds
 
     def http_client(self, server: str) -> RegistryHttpClient:
-        self._transport = Transport(secure=server.startswith("https:"), network=self._network)
+        self._transport = Transport(server, self._network)
         return RegistryHttpClient(
             server, timeout=lambda: self.seconds, token=self._current_token, transport=self._transport
         )

@@ -35,6 +35,15 @@ class ObservedConnection(Connection):
         self._wrote(cursor, _CHANGES.get(operation), arguments, answer)
         return answer
 
+    async def awaiting(self, method: str, operation: Any, *path: str, **arguments: Any) -> Any:
+        try:
+            answer = await super().awaiting(method, operation, *path, **arguments)
+        except ValidationError as error:
+            self._saw(cursor_of(error))
+            raise
+        self._wrote(getattr(answer, "cursor", None), _CHANGES.get(operation), arguments, answer)
+        return answer
+
     def raw(self, operation: Any, *path: str, **arguments: Any) -> dict[str, Any]:
         try:
             answer = super().raw(operation, *path, **arguments)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
 import httpx
 
@@ -17,26 +17,29 @@ from registry.envelope.trust import Trust, TrustPolicy
 from registry.errors import PreconditionFailedError, RegistryError
 from registry.identity import identity_of
 from registry.names import check_key, check_namespace
-from registry.origin import origin_of
+from registry.origin import JSON_VALUE, origin_of
+from registry.steps import Ask, Steps, finish, finish_awaiting
 from registry.storage import bulk
 from registry.storage.base import PRESENT, Claim, Progress, Storage, as_items, no_progress
 from registry.storage.connection import Address, Connection
+from registry.versions.aliases import Alias, following, is_alias, read
+from registry.versions.deprecation import Deprecation, deprecation_of, warn_once
 from registry_client.api.entries import (
     contains_entry,
     count_entries,
     delete_entry,
     get_entry,
+    list_items,
     list_keys,
     set_entry,
 )
 from registry_client.api.namespaces import clear_namespace
+from registry_client.models import Envelope as WireEnvelope
 from registry_client.models import (
-    EntryAnswer,
     KeyEnvelope,
     SetEntryRequest,
     SetEntryResult,
 )
-from registry_client.models import Envelope as WireEnvelope
 from registry_client.types import UNSET
 
 if TYPE_CHECKING:
@@ -162,33 +165,39 @@ class RemoteStorageProxy(Storage[str, V]):
         }
         return _rebuild, (type(self), self.namespace, self._connection.address, options)
 
+    @property
+    def address(self) -> Address:
+        """Where the server is, as far as it was given; the environment says the rest."""
+        return self._connection.address
+
+    @property
+    def policy(self) -> TrustPolicy:
+        """What may be decoded of what the server has."""
+        return self._codec.policy
+
     # ---- single entries
 
     def __getitem__(self, key: str) -> V:
-        value: V = self._read(key, suggest=NEAR_NAMES)
+        value: V = finish(self._reading(key))
         return value
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value, or ``default`` if there is none; whatever else goes wrong is raised."""
+        return finish(self._getting(key, default))
+
+    def _getting(self, key: str, default: Any) -> Steps[Any]:
         try:
-            return self._read(key, suggest=0)
+            return (yield from self._reading(key, 0))
         except RegistryError:
             return default
 
     def entry(self, key: str) -> Stored:
         """The entry as the server has it, its value not decoded."""
-        return self._entry(check_key(key), suggest=NEAR_NAMES)
+        return finish(self._entering(key))
 
-    def _entry(self, key: str, *, suggest: Any) -> Stored:
-        answer = cast(EntryAnswer, self._call(get_entry, key=key, suggest=suggest))
-        return Stored(
-            key,
-            _envelope_of(answer.value),
-            answer.revision,
-            answer.etag,
-            answer.digest,
-            _timestamp(answer.updated_at),
-        )
+    def _entering(self, key: str, suggest: Any = NEAR_NAMES) -> Steps[Stored]:
+        answer = yield self._ask(get_entry, key=check_key(key), suggest=suggest)
+        return _stored(key, answer)
 
     def __setitem__(self, key: str, value: V) -> None:
         self._set(key, self._encode(key, value))
@@ -197,7 +206,11 @@ class RemoteStorageProxy(Storage[str, V]):
         self._call(delete_entry, key=check_key(key))
 
     def __contains__(self, key: object) -> bool:
-        return bool(self._call(contains_entry, key=check_key(key)).contains)
+        return finish(self._containing(key))
+
+    def _containing(self, key: object) -> Steps[bool]:
+        answer = yield self._ask(contains_entry, key=check_key(key))
+        return bool(answer.contains)
 
     def __len__(self) -> int:
         return int(self._call(count_entries).length)
@@ -210,12 +223,12 @@ class RemoteStorageProxy(Storage[str, V]):
         key = check_key(key)
         while True:
             try:
-                stored = self._entry(key, suggest=NEAR_NAMES if default is _MISSING else UNSET)
+                stored = finish(self._entering(key, NEAR_NAMES if default is _MISSING else UNSET))
             except RegistryError:
                 if default is _MISSING:
                     raise
                 return default
-            value = self._decode(key, stored.envelope)
+            value = self._value(key, stored.envelope)
             try:
                 self._call(delete_entry, key=key, if_match=f'"{stored.etag}"')
             except PreconditionFailedError:
@@ -237,17 +250,21 @@ class RemoteStorageProxy(Storage[str, V]):
         return default if self.claim(key, default).won else self[key]
 
     def claim(self, key: str, value: V) -> Claim:
-        envelope = self._encode(key, value)
-        try:
-            result = self._set(key, envelope, if_none_match="*")
-        except PreconditionFailedError as failure:
-            return self._own_or_lost(failure, envelope)
-        return Claim(True, result.etag)
+        return finish(self._claiming(key, value))
+
+    def _claiming(self, key: str, value: V) -> Steps[Claim]:
+        return self._writing(key, self._encode(key, value), if_none_match="*")
 
     def replace(self, key: str, value: V, version: Any) -> Claim:
-        envelope = self._encode(key, value)
+        return finish(self._replacing(key, value, version))
+
+    def _replacing(self, key: str, value: V, version: Any) -> Steps[Claim]:
+        condition = "*" if version is PRESENT else f'"{version}"'
+        return self._writing(key, self._encode(key, value), if_match=condition)
+
+    def _writing(self, key: str, envelope: Envelope, **condition: str) -> Steps[Claim]:
         try:
-            result = self._set(key, envelope, if_match="*" if version is PRESENT else f'"{version}"')
+            result = yield self._ask(set_entry, body=_set_request(key, envelope), **condition)
         except PreconditionFailedError as failure:
             return self._own_or_lost(failure, envelope)
         return Claim(True, result.etag)
@@ -271,11 +288,16 @@ class RemoteStorageProxy(Storage[str, V]):
 
     def names(self, prefix: str = "") -> list[str]:
         """The keys that begin with ``prefix``, in creation order."""
-        return [
-            key
-            for page in self._connection.pages(list_keys, self.namespace, prefix=prefix)
-            for key in page.keys
-        ]
+        return finish(self._listing(prefix))
+
+    def _listing(self, prefix: str = "") -> Steps[list[str]]:
+        keys: list[str] = []
+        page: Any = UNSET
+        while page is not None:
+            turning = self._connection.turning(list_keys, self.namespace, prefix=prefix, page=page)
+            listing, page = yield from turning
+            keys += listing.keys
+        return keys
 
     def entries(self, prefix: str = "") -> Iterator[Stored]:
         """The entries that begin with ``prefix``, in creation order, no value decoded."""
@@ -289,7 +311,12 @@ class RemoteStorageProxy(Storage[str, V]):
         """The pairs, in creation order; one that may not be decoded raises when its turn comes."""
         for page in bulk.pages(self._connection, self.namespace):
             for item in page["items"]:
-                yield item["key"], self._decode(item["key"], Envelope.unread(item["value"]))
+                yield item["key"], self._value(item["key"], Envelope.unread(item["value"]))
+
+    def _page_of_entries(self, prefix: str = "", page: Any = UNSET) -> Steps[tuple[Iterator[Stored], Any]]:
+        turning = self._connection.turning(list_items, self.namespace, prefix=prefix, page=page)
+        listing, page = yield from turning
+        return (_stored(entry.key, entry) for entry in listing.items), page
 
     def update(self, other: Any = (), /, **keywords: Any) -> None:
         """Store all pairs, in their order, 1,000 a request; each request is one transaction."""
@@ -311,7 +338,11 @@ class RemoteStorageProxy(Storage[str, V]):
                 found[key] = held[key].value
             elif outcome["outcome"] != "missing":
                 found[key] = self._decoded(key, Envelope.unread(outcome["value"]), outcome["etag"])
-        return found
+        return {key: self._followed_alias(key, value) for key, value in found.items()}
+
+    def _followed_alias(self, key: str, value: Any) -> Any:
+        """``value``, or what it leads to where it is an alias."""
+        return finish(following(self, key, value, NEAR_NAMES)) if type(value) is Alias else value
 
     def delete_many(self, keys: Iterable[str], *, progress: Progress = no_progress) -> list[str]:
         doomed = [check_key(key) for key in dict.fromkeys(keys)]
@@ -358,8 +389,11 @@ class RemoteStorageProxy(Storage[str, V]):
         return Changes(RemoteSource(self), since, timeout=timeout)
 
     def near_names(self, key: object) -> list[str]:
+        return finish(self._offering(key))
+
+    def _offering(self, key: object) -> Steps[list[str]]:
         try:
-            self._call(get_entry, key=check_key(key), suggest=NEAR_NAMES)
+            yield self._ask(get_entry, key=check_key(key), suggest=NEAR_NAMES)
         except RegistryError as error:
             return error.suggestions
         return []
@@ -378,7 +412,7 @@ class RemoteStorageProxy(Storage[str, V]):
         if current is None:
             return Claim(False, None)
         meta = current.get("meta") or {}
-        owner = meta.get("origin") or "a JSON value"
+        owner = meta.get("origin") or JSON_VALUE
         same = _is_same(current["digest"], meta, offered)
         if same and not self._is_vouched_for(current.get("signature"), offered):
             # Our readers refuse what stands there, so leaving it in place would not register anything.
@@ -392,12 +426,31 @@ class RemoteStorageProxy(Storage[str, V]):
         keyring = self._codec.policy.keyring()
         return signature is not None and keyring is not None and key_id_of(signature) in keyring
 
+    def _holds(self, stored: Stored, offered: Envelope) -> bool:
+        """Whether an entry is what ``offered`` is, for our readers too."""
+        same = _is_same(stored.digest, stored.envelope.meta or {}, offered)
+        return same and self._is_vouched_for(stored.envelope.signature, offered)
+
     # ---- the way to the server and back
 
-    def _read(self, key: str, *, suggest: int) -> Any:
+    async def awaiting(self, method: str, *arguments: Any) -> Any:
+        """One of the methods of `_STEPS`, awaited."""
+        return await finish_awaiting(getattr(self, _STEPS[method])(*arguments))
+
+    def _reading(self, key: str, suggest: int = NEAR_NAMES) -> Steps[Any]:
+        found = yield from self._finding(key, suggest)
+        if type(found) is Alias:
+            found = yield from following(self, key, found, suggest)
+        return found
+
+    def _found(self, key: str, suggest: int) -> Any:
+        return finish(self._finding(key, suggest))
+
+    def _finding(self, key: str, suggest: int) -> Steps[Any]:
+        """The value of an entry; an alias as such."""
         key = check_key(key)
         known = self._shared.get(key)
-        answer = self._call(
+        answer = yield self._ask(
             get_entry,
             key=key,
             suggest=suggest or UNSET,
@@ -408,12 +461,15 @@ class RemoteStorageProxy(Storage[str, V]):
         return self._decoded(key, _envelope_of(answer.value), answer.etag)
 
     def _decoded(self, key: str, envelope: Envelope, etag: str) -> Any:
-        """The value of an envelope that was just read; a function or class is decoded once."""
+        """The value of an envelope that was just read, an alias as such; what may be shared is kept."""
         known = self._shared.get(key)
-        value = (
-            known.value if known is not None and known.envelope == envelope else self._decode(key, envelope)
-        )
-        if may_be_shared(envelope):
+        if known is not None and known.envelope == envelope:
+            value = known.value
+        else:
+            value = self._decode(key, envelope)
+            if (deprecation := Deprecation.of_meta(envelope.meta)) is not None:
+                warn_once(self.location, key, deprecation)
+        if type(value) is Alias or may_be_shared(envelope):
             self._share(key, _Shared(etag, envelope, value))
         return value
 
@@ -425,8 +481,19 @@ class RemoteStorageProxy(Storage[str, V]):
             with suppress(StopIteration, RuntimeError):  # another thread was here first
                 self._shared.pop(next(iter(self._shared)), None)
 
+    def _value(self, key: str, envelope: Envelope) -> Any:
+        return finish(self._valuing(key, envelope))
+
+    def _valuing(self, key: str, envelope: Envelope) -> Steps[Any]:
+        value = self._decode(key, envelope)
+        if type(value) is Alias:
+            value = yield from following(self, key, value, NEAR_NAMES)
+        return value
+
     def _decode(self, key: str, envelope: Envelope) -> Any:
-        return self._codec.decode(envelope, namespace=self.namespace, key=key)
+        """The value of an envelope; an alias as such."""
+        value = self._codec.decode(envelope, namespace=self.namespace, key=key)
+        return read(envelope, key=key, policy=self._codec.policy) if is_alias(envelope) else value
 
     def _encode(self, key: str, value: object) -> Envelope:
         key = check_key(key)
@@ -436,11 +503,28 @@ class RemoteStorageProxy(Storage[str, V]):
         return self._codec.encode(value, namespace=self.namespace, key=key, meta=meta)
 
     def _set(self, key: str, envelope: Envelope, **conditions: Any) -> SetEntryResult:
-        body = SetEntryRequest(key=_key_envelope(key), value=_wire(envelope))
-        return cast(SetEntryResult, self._call(set_entry, body=body, **conditions))
+        return cast(SetEntryResult, self._call(set_entry, body=_set_request(key, envelope), **conditions))
 
     def _call(self, operation: Any, **arguments: Any) -> Any:
         return self._connection.call(operation, self.namespace, **arguments)
+
+    def _ask(self, operation: Any, **arguments: Any) -> Ask:
+        return Ask(self._connection, "call", (operation, self.namespace), arguments)
+
+
+_STEPS: Final = {
+    "__getitem__": "_reading",
+    "get": "_getting",
+    "__contains__": "_containing",
+    "claim": "_claiming",
+    "replace": "_replacing",
+    "near_names": "_offering",
+    "__iter__": "_listing",
+    "entry": "_entering",
+    "_found": "_finding",
+    "_value": "_valuing",
+    "_page_of_entries": "_page_of_entries",
+}
 
 
 def _rebuild(
@@ -455,8 +539,16 @@ def _meta_of(value: object) -> dict[str, str]:
     if not callable(value):
         return {}
     meta = {"origin": str(origin_of(value))}
+    if (deprecation := deprecation_of(value)) is not None:
+        meta |= deprecation.to_meta()
     identity = identity_of(value)
     return meta if identity is None else {**meta, "identity": identity}
+
+
+def _stored(key: str, entry: Any) -> Stored:
+    """What the server answered about one entry, by itself or in a listing."""
+    changed = _timestamp(entry.updated_at)
+    return Stored(key, _envelope_of(entry.value), entry.revision, entry.etag, entry.digest, changed)
 
 
 def _timestamp(moment: datetime) -> str:
@@ -466,6 +558,10 @@ def _timestamp(moment: datetime) -> str:
 
 def _key_envelope(key: str) -> KeyEnvelope:
     return KeyEnvelope(type_="json", data=json.dumps(key, ensure_ascii=False), encoding="json")
+
+
+def _set_request(key: str, envelope: Envelope) -> SetEntryRequest:
+    return SetEntryRequest(key=_key_envelope(key), value=_wire(envelope))
 
 
 def _wire(envelope: Envelope) -> WireEnvelope:

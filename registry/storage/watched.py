@@ -87,7 +87,9 @@ class RemoteSource:
 def _value(storage: RemoteStorageProxy[Any], key: Any, revision: int, epoch: str, wire: Any) -> Any:
     """What was set: from what came along, else from the entry if it is still that one."""
     if wire is not None:
-        return storage._decoded(key, Envelope.unread(wire), f"{epoch}.{revision}")
+        return storage._followed_alias(
+            key, storage._decoded(key, Envelope.unread(wire), f"{epoch}.{revision}")
+        )
     stored = storage.entry(key)
     if stored.etag != f"{epoch}.{revision}":
         raise RegistryError(
@@ -95,4 +97,4 @@ def _value(storage: RemoteStorageProxy[Any], key: Any, revision: int, epoch: str
             suggestions=["the change that replaced it follows", "look the key up: it is at a later revision"],
             context={"key": key, "revision": revision, "current": stored.revision},
         )
-    return storage._decoded(key, stored.envelope, stored.etag)
+    return storage._followed_alias(key, storage._decoded(key, stored.envelope, stored.etag))

@@ -19,6 +19,11 @@ from connexion.middleware.abstract import AbstractRoutingAPI, SpecMiddleware
 from connexion.operations import AbstractOperation
 from connexion.spec import Specification
 
+from registry_server.access.audit import AuditLog
+from registry_server.access.guard import Access, ForbiddenError, Guard
+from registry_server.access.needs import Needs, needs_of
+from registry_server.access.pages import PageDoor
+from registry_server.access.scopes import Permission
 from registry_server.problems import CONTENT_TYPE, Problem, misfit, problem_of
 from registry_server.requests import Gate, Receive, parse_query, path_of, path_segments, read_json_body
 from registry_server.strict_json import parse_body
@@ -110,12 +115,14 @@ class CompiledOperation:
         "_path",
         "_query",
         "_required",
+        "needs",
         "operation_id",
         "requests",
     )
 
     def __init__(self, operation: AbstractOperation) -> None:
         self.operation_id: str = operation.operation_id
+        self.needs: Needs = needs_of(operation)
         self.requests = 0
         self._handler: Handler = operation.function
         self._may_wait = "leaving" in signature(operation.function).parameters
@@ -139,9 +146,10 @@ class CompiledOperation:
         head: Mapping[bytes, bytes],
         receive: Receive,
         body_limit: int,
+        access: Access,
     ) -> Answer:
-        """The handler's answer to a request whose head has passed the gate."""
-        arguments: dict[str, Any] = {}
+        """The handler's answer to a request whose head has passed the gate and the guard."""
+        arguments: dict[str, Any] = {"access": access} if self.needs.each else {}
         for position, parameter in self._path:
             text = segments[position]
             if not parameter.check(text):
@@ -326,9 +334,14 @@ class DispatchTable:
 class OperationStage(SpecMiddleware):
     """First in Connexion's list: answers what the spec has an operation for, passes on the rest."""
 
-    def __init__(self, app: App, *, gate: Gate, body_limit: int) -> None:
+    def __init__(
+        self, app: App, *, gate: Gate, guard: Guard, body_limit: int, audit: AuditLog | None = None
+    ) -> None:
+        self._pages = PageDoor(app, guard)
         self._next = app
         self._gate = gate
+        self._guard = guard
+        self._audit = audit
         self._body_limit = body_limit
         self.table = DispatchTable()
 
@@ -357,12 +370,15 @@ class OperationStage(SpecMiddleware):
             found = self.table.find(path)
             if found is None:
                 _refuse_hidden_slash(path)
-                await self._next(scope, receive, send)
+                await self._pages(scope, head, receive, send)
                 return
             methods, segments = found
             operation = methods.get(method) or _other_method(methods, method)
             operation.requests += 1
-            answer = await operation.answer(segments, scope, head, receive, self._body_limit)
+            access = self._admitted(operation, scope, head, segments)
+            answer = await operation.answer(segments, scope, head, receive, self._body_limit, access)
+            if access.ledger is not self._guard.ledger:
+                self._still_admitted(operation, head, segments)
             status, fields, content_type = answer.status, answer.headers, answer.content_type
             body = answer.body
             if body is not None and not isinstance(body, bytes):
@@ -377,6 +393,30 @@ class OperationStage(SpecMiddleware):
             headers.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if body is None or method == "HEAD" else body})
+
+    def _admitted(
+        self, operation: CompiledOperation, scope: Scope, head: Mapping[bytes, bytes], segments: list[str]
+    ) -> Access:
+        """What the request's sender may do, which the audit log is told."""
+        try:
+            access = self._guard.admit(head, operation.needs, segments)
+        except ForbiddenError as error:
+            if self._audit is not None:
+                self._audit.forbidden(operation.operation_id, scope["client"], error)
+            raise
+        if self._audit is not None:
+            self._audit.caller(operation.operation_id, access, scope["client"])
+        return access
+
+    def _still_admitted(
+        self, operation: CompiledOperation, head: Mapping[bytes, bytes], segments: list[str]
+    ) -> None:
+        """The tokens have changed since the request came: what it read is for who may read it now.
+
+        A write that was done is answered as what it is.
+        """
+        if operation.needs.permission < Permission.WRITE:
+            self._guard.admit(head, operation.needs, segments)
 
 
 def _refuse_hidden_slash(path: bytes) -> None:

@@ -15,6 +15,7 @@ from tests.benchmarks import (
     cached_lookups,
     in_process,
     local_lookups,
+    local_threads,
     machine,
     over_the_wire,
     remote_client,
@@ -29,21 +30,23 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *over_the_wire.BENCHMARKS,
     *in_process.BENCHMARKS,
     *local_lookups.BENCHMARKS,
+    *local_threads.BENCHMARKS,
     *remote_client.BENCHMARKS,
     *cached_lookups.BENCHMARKS,
 )
 
 _DESCRIPTION = """\
-Measure the registry against what it would be compared with: bare frameworks, a class written by hand,
-plain httpx. In each round every contender runs once, in turn forwards and backwards, so that a ratio
-compares the same moment of the machine; printed is the median of the rounds' ratios, with min and max.
+Measure the registry against what it would be compared with: bare frameworks, other registries, a class
+written by hand, plain httpx. In each round every contender runs once, in turn forwards and backwards, so that
+a ratio compares the same moment of the machine; printed is the median of the rounds' ratios, with the range.
 Trust ratios; a rate or a time tells of this machine at this moment.
 """
 
 _EXAMPLES = """\
 examples:
-  make bench                                       everything, some five minutes
+  make bench                                       everything, some eight minutes
   make bench ARGS="--only wire-get wire-set"       the server only
+  make bench ARGS="--only lookup threads"          what a registry of one process costs
   make bench ARGS="--rounds 25 --json result.json" more rounds; all numbers kept
   make bench ARGS="--clock cpu"                    on a machine that does other work beside it
   make bench ARGS="--rounds 1 --seconds 0.1"       a quick look

@@ -13,6 +13,7 @@ import pytest
 from tests.server.processes import environment
 
 WAIT_SECONDS = 60
+READY = "ready\n"
 
 
 class Script:
@@ -77,6 +78,21 @@ def start_script(tmp_path, live_server) -> Callable[..., Script]:
 def run_script(start_script) -> Callable[..., list[str]]:
     """As `start_script`, waits for the end and returns the printed lines."""
     return lambda *arguments, **options: start_script(*arguments, **options).lines()
+
+
+@pytest.fixture
+def race(start_script) -> Callable[..., list[list[str]]]:
+    """``race(sources)``: what each script printed; all let go at one moment, when each has said ``ready``."""
+
+    def run(sources: list[str]) -> list[list[str]]:
+        racers = [start_script(source) for source in sources]
+        for racer in racers:
+            assert racer.process.stdout.readline() == READY
+        for racer in racers:
+            racer.go()
+        return [racer.lines() for racer in racers]
+
+    return run
 
 
 def until(condition: Callable[[], Any], *, seconds: float = 30) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 RACER = """
 import sys
 from registry import FunctionalRegistry, RegistryError
@@ -26,23 +24,7 @@ except RegistryError as error:
 print(Losses["loss"](1))
 """
 
-READY = "ready\n"
 PROCESSES = 8
-
-
-@pytest.fixture
-def race(start_script, tmp_path):
-    """``race(sources)``: what each script printed, all let go at one moment."""
-
-    def run(sources):
-        racers = [start_script(source) for source in sources]
-        for racer in racers:
-            assert racer.process.stdout.readline() == READY
-        for racer in racers:
-            racer.go()
-        return [racer.lines() for racer in racers]
-
-    return run
 
 
 def test_of_eight_processes_with_different_functions_one_wins_and_seven_learn_which(race):

@@ -100,7 +100,7 @@ def check_answer(answer: httpx.Response) -> None:
         return
     documented = definition["responses"].get(str(answer.status_code))
     assert documented is not None, f"{definition['operationId']}: {answer.status_code} is not documented"
-    documented = _followed(documented)
+    documented = followed(documented)
     for name in documented.get("headers", {}):
         if name not in ("WWW-Authenticate", "Retry-After"):
             assert name in answer.headers, f"{definition['operationId']}: {name} is missing"
@@ -133,7 +133,8 @@ def _operation(method: str, path: str) -> dict[str, Any] | None:
     return None
 
 
-def _followed(node: dict[str, Any]) -> dict[str, Any]:
+def followed(node: dict[str, Any]) -> dict[str, Any]:
+    """What a ``$ref`` of the specification refers to; the node itself where it is none."""
     if "$ref" not in node:
         return node
     target: Any = _spec()

@@ -29,6 +29,9 @@ BUILTINS = {
     "ServerUnreachableError": ConnectionError,
     "ServerTimeoutError": TimeoutError,
     "PermissionDeniedError": PermissionError,
+    "AliasError": LookupError,
+    "LockFileError": ValueError,
+    "FrozenError": PermissionError,
 }
 
 

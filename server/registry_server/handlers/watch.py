@@ -9,6 +9,8 @@ from typing import Any, Final, NamedTuple
 from orjson import Fragment
 
 from registry.names import check_namespace
+from registry_server.access.guard import Access
+from registry_server.access.scopes import Permission
 from registry_server.handlers.entries import PAGE_BYTES
 from registry_server.operations import Answer
 from registry_server.problems import Problem
@@ -70,10 +72,10 @@ class Watch:
             raise _gone(namespace, seen.gone, seen.cursor)
         return Answer(seen.body())
 
-    async def watch_namespaces(self, body: dict[str, Any], leaving: Leaving) -> Answer:
+    async def watch_namespaces(self, access: Access, body: dict[str, Any], leaving: Leaving) -> Answer:
         cursors: dict[str, str] = body["cursors"]
         for namespace in cursors:
-            check_namespace(namespace)
+            access.require(Permission.READ, check_namespace(namespace))
         moved = await self._watch(cursors, body.get("wait", WAIT_SECONDS), MOST_CHANGES, leaving)
         return Answer({"namespaces": [{"namespace": name, **seen.body()} for name, seen in moved.items()]})
 

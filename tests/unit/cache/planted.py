@@ -82,7 +82,7 @@ def _deadline_that_outlives_the_bound(self: Poller, at_most: float) -> float:
 
 PLANTED: dict[str, AbstractContextManager[Any]] = {
     "a fill that overtakes an invalidation": mock.patch.object(
-        CachedStorage, "_value", _fill_that_overtakes_an_invalidation
+        CachedStorage, "_shown", _fill_that_overtakes_an_invalidation
     ),
     "a floor that forgets what was read": mock.patch.object(
         ObservedConnection, "_saw", _floor_that_forgets_what_was_read

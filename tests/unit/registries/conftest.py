@@ -30,6 +30,7 @@ def home(tmp_path, monkeypatch):
         monkeypatch.delenv(f"REGISTRY_{variable}", raising=False)
     monkeypatch.delenv("REGISTRY_SIGNING_KEY_FILE", raising=False)
     monkeypatch.delenv("REGISTRY_ON_DUPLICATE", raising=False)
+    monkeypatch.delenv("REGISTRY_FROZEN", raising=False)
 
 
 @pytest.fixture

@@ -54,12 +54,43 @@ def test_an_operation_costs_so_many_requests(define_shared, memory_server, reque
     losses = define_shared()
     losses.register_artifact(mse)
 
+    assert requests_of(memory_server, lambda: operation(losses)) == requests
+
+
+VERSIONED = {
+    "publishing a first version": (2, lambda losses: losses.publish_version("mae", mae)),
+    "publishing a version again": (1, lambda losses: losses.publish_version("rmse", mse)),
+    "look-up of a version": (1, lambda losses: losses["rmse@1"]),
+    "look-up through an alias": (2, lambda losses: losses["best"]),
+    "look-up through an alias of a version, again": (3, lambda losses: [losses["best"], losses["best"]]),
+    "look-up through an alias of a name, again": (4, lambda losses: [losses["plain"], losses["plain"]]),
+    "miss through an alias": (2, lambda losses: losses.get_artifact("gone", None)),
+    "versions": (1, lambda losses: losses.versions("rmse")),
+}
+
+
+@pytest.mark.parametrize(("requests", "operation"), VERSIONED.values(), ids=VERSIONED)
+def test_an_operation_on_versions_and_aliases_costs_so_many_requests(
+    define_shared, memory_server, requests, operation
+):
+    losses = define_shared()
+    losses.register_artifact(mse)
+    losses.publish_version("rmse", mse)
+    for alias, target in {"best": "rmse@1", "plain": "mse", "gone": "rmse@1"}.items():
+        losses.move_alias(alias, target)
+    losses.register_artifact("passing", mae)
+    losses.move_alias("gone", "passing")
+    losses.unregister_identifier("passing")
+
+    assert requests_of(memory_server, lambda: operation(losses)) == requests
+
+
+def requests_of(server, operation):
     def total():
-        with urllib.request.urlopen(f"{memory_server.url}/stats") as answer:
+        with urllib.request.urlopen(f"{server.url}/stats") as answer:
             return json.load(answer)["total_requests"]
 
     asking = -total() + total()
     before = total()
-    operation(losses)
-
-    assert total() - before - asking == requests
+    operation()
+    return total() - before - asking
