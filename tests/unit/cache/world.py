@@ -149,6 +149,9 @@ class Wire:
         self._process = process
         self._line = line
 
+    async def awaited_request(self, method: str, url: str, **fields: Any) -> httpx.Response:
+        return self.request(method, url, **fields)
+
     def request(self, method: str, url: str, **fields: Any) -> httpx.Response:
         before, after = self._process.take_script()
         deadline = self._process.world.now + self._line.seconds if self._line else None
