@@ -38,10 +38,12 @@ def _poll_that_applies_before_its_turn(self: Informer, ticket: Ticket, told: Any
     if self.at is None or ticket.at is None or "gone" in told:
         self.forget()
         return
+    reached = self.at
     for change in told["changes"]:
         held = Held(change["revision"], change.get("value")) if change["op"] == "set" else None
         self.entries.pop(change.get("key", ""), None)
         self._apply([Applied(change["revision"], change.get("key"), held)])
+    self.at = max(reached, self.at)
     self._vouched_for(ticket)
 
 
