@@ -16,7 +16,7 @@ QUICK = settings(
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-# Looked for until it is found: a fixed number of scripts now and then misses one. What is found is not shrunk.
+# Looked for until it is found: a fixed number of scripts now and then misses one. Nothing is shrunk.
 UNTIL_FOUND = settings(QUICK, max_examples=2_000, stateful_step_count=30, phases=[Phase.generate])
 
 FOUND_BY_CHANCE = [
