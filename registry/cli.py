@@ -56,10 +56,14 @@ Port = Annotated[
 Storage = Annotated[
     str | None,
     typer.Option(
-        help="Where the data lives: sqlite:///path/to/registry.db, or memory: to keep nothing.",
+        help="Where the data lives: sqlite:///path/to/registry.db, redis://host, or memory: to keep nothing.",
         envvar="REGISTRY_SERVER_STORAGE",
         show_default="SQLite in your data directory",
     ),
+]
+AllowVolatile = Annotated[
+    bool,
+    typer.Option("--allow-volatile", help="Take a storage that can lose answered writes, as it is set up."),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Log every request.")]
 AllowedHost = Annotated[
@@ -133,6 +137,7 @@ def _root(
     port: Port = None,
     storage: Storage = None,
     allowed_host: AllowedHost = None,
+    allow_volatile: AllowVolatile = False,
     tokens: Tokens = None,
     require_auth: RequireAuth = False,
     tls_cert: TlsCert = None,
@@ -151,6 +156,7 @@ def serve(
     port: Port = None,
     storage: Storage = None,
     allowed_host: AllowedHost = None,
+    allow_volatile: AllowVolatile = False,
     tokens: Tokens = None,
     require_auth: RequireAuth = False,
     tls_cert: TlsCert = None,
@@ -174,6 +180,7 @@ def serve(
                 port=settings.server_port() if port is None else port,
                 storage=storage,
                 allowed_hosts=tuple(allowed_host or ()),
+                allow_volatile=allow_volatile,
                 debug=debug,
                 tokens=tokens or None,
                 require_auth=require_auth,

@@ -190,6 +190,8 @@ class Call:
     def pause_after_answer(self, response: httpx.Response) -> float | None:
         """Seconds to sleep before this is sent again; None where ``response`` is the answer."""
         again = response.status_code == 503 and self._repeatable and self._attempt < _ATTEMPTS
+        # Its storage went away while it wrote: the next answer may be about what this one did.
+        self._lost_an_answer |= again and b'"outcome_unknown"' in response.content
         return self._pause() if again and self._left() > 0.1 else None
 
     def recognised(self, response: httpx.Response) -> httpx.Response:
