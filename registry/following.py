@@ -90,7 +90,7 @@ class Following:
             return dict(registry.items())
         wanted = list(dict.fromkeys(names))
         found = storage.get_many(wanted)
-        if registry._declared:
+        if registry._declared or registry._parent is not None:
             rest = {name: registry.get_artifact(name, _MISSING) for name in wanted if name not in found}
             found |= {name: artifact for name, artifact in rest.items() if artifact is not _MISSING}
         return {name: found[name] for name in wanted if name in found}
