@@ -311,7 +311,8 @@ class RemoteStorageProxy(Storage[str, V]):
         """The pairs, in creation order; one that may not be decoded raises when its turn comes."""
         for page in bulk.pages(self._connection, self.namespace):
             for item in page["items"]:
-                yield item["key"], self._value(item["key"], Envelope.unread(item["value"]))
+                value = self._decode(item["key"], Envelope.unread(item["value"]))
+                yield item["key"], self._followed_alias(item["key"], value)
 
     def _page_of_entries(self, prefix: str = "", page: Any = UNSET) -> Steps[tuple[Iterator[Stored], Any]]:
         turning = self._connection.turning(list_items, self.namespace, prefix=prefix, page=page)
