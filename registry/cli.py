@@ -18,6 +18,7 @@ from registry import settings
 from registry.commands import doctor, entries, keys, versions
 from registry.commands import tokens as token_commands
 from registry.commands.terminal import explained, show_what_cannot_be_encoded
+from registry.commands.watch import watch
 from registry.errors import ValidationError
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 
 entries.add_to(app)
+app.command()(watch)
 versions.add_to(app)
 app.add_typer(keys.app, name="key")
 app.command()(keys.resign)
@@ -54,10 +56,14 @@ Port = Annotated[
 Storage = Annotated[
     str | None,
     typer.Option(
-        help="Where the data lives: sqlite:///path/to/registry.db, or memory: to keep nothing.",
+        help="Where the data lives: sqlite:///path/to/registry.db, redis://host, or memory: to keep nothing.",
         envvar="REGISTRY_SERVER_STORAGE",
         show_default="SQLite in your data directory",
     ),
+]
+AllowVolatile = Annotated[
+    bool,
+    typer.Option("--allow-volatile", help="Take a storage that can lose answered writes, as it is set up."),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Log every request.")]
 AllowedHost = Annotated[
@@ -131,6 +137,7 @@ def _root(
     port: Port = None,
     storage: Storage = None,
     allowed_host: AllowedHost = None,
+    allow_volatile: AllowVolatile = False,
     tokens: Tokens = None,
     require_auth: RequireAuth = False,
     tls_cert: TlsCert = None,
@@ -149,6 +156,7 @@ def serve(
     port: Port = None,
     storage: Storage = None,
     allowed_host: AllowedHost = None,
+    allow_volatile: AllowVolatile = False,
     tokens: Tokens = None,
     require_auth: RequireAuth = False,
     tls_cert: TlsCert = None,
@@ -172,6 +180,7 @@ def serve(
                 port=settings.server_port() if port is None else port,
                 storage=storage,
                 allowed_hosts=tuple(allowed_host or ()),
+                allow_volatile=allow_volatile,
                 debug=debug,
                 tokens=tokens or None,
                 require_auth=require_auth,

@@ -98,7 +98,7 @@ def create_app(
             version=version(DISTRIBUTION),
             request_counts=request_counts,
             asks_for_tokens=lambda: guard.on,
-            metrics=Metrics(store, hub, request_counts),
+            metrics=Metrics(store, hub, lambda: stage_of[0].tallies()),
         ),
         "namespaces": Namespaces(store),
         "entries": Entries(store, settings.limits),

@@ -22,7 +22,7 @@ from registry_server.app import create_app, guard_of
 from registry_server.protocol import RegistryProtocol
 from registry_server.settings import ServerSettings
 from registry_server.storage.base import StorageBackend, StorageSetupError
-from registry_server.storage.select import backend_from_url, default_url
+from registry_server.storage.select import allowing_volatile, backend_from_url, default_url
 from registry_server.watch import WatchHub
 
 GRACE_SECONDS = 5
@@ -35,14 +35,15 @@ class SetupError(Exception):
     """The server cannot start as configured; the text says what to do next."""
 
 
-def settings_from(*, storage: str | None, **options: Any) -> ServerSettings:
+def settings_from(*, storage: str | None, allow_volatile: bool = False, **options: Any) -> ServerSettings:
     """`ServerSettings` of command-line options; without ``storage``, SQLite in the user's data directory.
 
     Raises:
         SetupError: the data directory cannot be made.
     """
     try:
-        return ServerSettings(storage=storage or default_url(), **options)
+        storage = storage or default_url()
+        return ServerSettings(storage=allowing_volatile(storage) if allow_volatile else storage, **options)
     except StorageSetupError as error:
         raise SetupError(str(error)) from None
 
@@ -84,7 +85,17 @@ async def _serve(settings: ServerSettings, sockets: list[socket.socket], say: Ca
             await server.serve(sockets=sockets)
         finally:
             await backend.close()
-    say("stopped; everything acknowledged is stored" if backend.durable else "stopped; its memory is gone")
+    say(f"stopped; {_kept(backend)}")
+
+
+def _kept(backend: StorageBackend) -> str:
+    if backend.durable:
+        return "everything acknowledged is stored"
+    return (
+        "its memory is gone"
+        if backend.location == "memory:"
+        else "its storage may still lose the last writes"
+    )
 
 
 class _Server(uvicorn.Server):
@@ -243,9 +254,13 @@ def _greeting(
     lines = [f"registry server on {scheme}://{host}:{port}  (API: /docs/)", f"data in {backend.location}"]
     if guard.ledger is not None:
         lines.append(f"tokens in {guard.path}: {len(guard.ledger.file.valid()):,} valid")
-    if not backend.durable:
+    if backend.location == "memory:":
         lines.append(
             "this storage forgets everything when the server stops; keep it with --storage sqlite:///registry.db"
+        )
+    elif not backend.durable:
+        lines.append(
+            "this storage may lose writes that were answered, as it is set up: when it or its machine fails"
         )
     if not settings.on_loopback and not guard.on:
         lines.append(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from functools import lru_cache, partial
 from inspect import signature
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import jsonschema_rs
@@ -27,6 +28,7 @@ from registry_server.access.scopes import Permission
 from registry_server.problems import CONTENT_TYPE, Problem, misfit, problem_of
 from registry_server.requests import Gate, Receive, parse_query, path_of, path_segments, read_json_body
 from registry_server.strict_json import parse_body
+from registry_server.tallies import Tally
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -118,12 +120,14 @@ class CompiledOperation:
         "needs",
         "operation_id",
         "requests",
+        "tally",
     )
 
     def __init__(self, operation: AbstractOperation) -> None:
         self.operation_id: str = operation.operation_id
         self.needs: Needs = needs_of(operation)
         self.requests = 0
+        self.tally = Tally()
         self._handler: Handler = operation.function
         self._may_wait = "leaving" in signature(operation.function).parameters
         components: Mapping[str, Any] = operation.components  # type: ignore[attr-defined]  # OpenAPI 3 has them
@@ -343,6 +347,7 @@ class OperationStage(SpecMiddleware):
         self._guard = guard
         self._audit = audit
         self._body_limit = body_limit
+        self._refused = Tally()
         self.table = DispatchTable()
 
     def add_api(self, specification: Specification, **options: Any) -> None:
@@ -359,10 +364,18 @@ class OperationStage(SpecMiddleware):
         """Requests by operationId since the process started, those answered with an error too."""
         return {operation.operation_id: operation.requests for operation in self.table.operations()}
 
+    def tallies(self) -> dict[str, Tally]:
+        """Answered requests by operationId; under ``none`` those refused before one was found."""
+        return {
+            **{operation.operation_id: operation.tally for operation in self.table.operations()},
+            "none": self._refused,
+        }
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._next(scope, receive, send)
             return
+        started, tally = perf_counter(), self._refused
         method: str = scope["method"]
         try:
             head = self._gate.check(scope["headers"])
@@ -375,6 +388,7 @@ class OperationStage(SpecMiddleware):
             methods, segments = found
             operation = methods.get(method) or _other_method(methods, method)
             operation.requests += 1
+            tally = operation.tally
             access = self._admitted(operation, scope, head, segments)
             answer = await operation.answer(segments, scope, head, receive, self._body_limit, access)
             if access.ledger is not self._guard.ledger:
@@ -387,6 +401,7 @@ class OperationStage(SpecMiddleware):
             problem = problem_of(error)
             status, fields, content_type = problem.status, tuple(problem.headers), CONTENT_TYPE
             body = problem.document()
+        tally.note(status, perf_counter() - started)
         headers = [*fields, *_COMMON_FIELDS]
         if body is not None:
             headers.append((b"content-type", content_type))

@@ -11,6 +11,7 @@ from registry_server.access.needs import PUBLIC
 from registry_server.operations import Answer, DispatchTable, OperationStage
 from registry_server.problems import Problem
 from registry_server.requests import Gate, path_of
+from registry_server.tallies import Tally
 from tests.server.wire import problem
 
 
@@ -21,6 +22,7 @@ class FakeOperation:
         self.operation_id = "fake"
         self.needs = PUBLIC
         self.requests = 0
+        self.tally = Tally()
         self._outcome = outcome
 
     async def answer(self, *_arguments):

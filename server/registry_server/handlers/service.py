@@ -1,4 +1,4 @@
-"""The server itself: health, readiness, statistics, capabilities."""
+"""The server itself: health, readiness, statistics, metrics, capabilities."""
 
 from __future__ import annotations
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from registry_server.storage.base import (
+    ABSENT,
+    ANY,
     BatchRemoved,
     BatchWritten,
     Change,
@@ -145,9 +147,18 @@ class Job(ABC):
         self.namespace = namespace
         self.weight = weight
 
+    @property
+    def creates(self) -> bool:
+        """Whether a namespace that there is not may come to be by it."""
+        return False
+
     @abstractmethod
     def touches(self) -> Sequence[str]:
         """The keys whose entries `run` asks for."""
+
+    def brings(self) -> Mapping[str, str]:
+        """The digests of the values it brings, by key: an entry of another digest is another value."""
+        return {}
 
     @abstractmethod
     def run(self, draft: Draft, now: str) -> object:
@@ -161,8 +172,15 @@ class PutJob(Job):
         super().__init__(namespace, len(write.value.envelope))
         self.write = write
 
+    @property
+    def creates(self) -> bool:
+        return self.write.expect in (ANY, ABSENT)
+
     def touches(self) -> Sequence[str]:
         return (self.write.key,)
+
+    def brings(self) -> Mapping[str, str]:
+        return {self.write.key: self.write.value.digest}
 
     def run(self, draft: Draft, now: str) -> object:
         key, value, expect = self.write
@@ -181,8 +199,15 @@ class PutManyJob(Job):
         self.writes = writes
         self.atomic = atomic
 
+    @property
+    def creates(self) -> bool:
+        return any(write.expect in (ANY, ABSENT) for write in self.writes)
+
     def touches(self) -> Sequence[str]:
         return [write.key for write in self.writes]
+
+    def brings(self) -> Mapping[str, str]:
+        return {write.key: write.value.digest for write in self.writes}
 
     def run(self, draft: Draft, now: str) -> object:
         outcomes = decide_all(self.writes, draft.find_for, draft.head, now)
@@ -253,10 +278,11 @@ class ClearJob(Job):
 class Batch:
     """Operations that were committed, or failed, together; ``results`` answer ``jobs`` one by one."""
 
-    __slots__ = ("applied", "drafts", "jobs", "results")
+    __slots__ = ("applied", "drafts", "failed", "jobs", "results")
 
     def __init__(self, jobs: list[Job]) -> None:
         self.jobs = jobs
+        self.failed = False
         self.drafts: dict[str, Draft] = {}
         self.results: list[object] = []
         self.applied = False
@@ -266,5 +292,6 @@ class Batch:
         return [draft for draft in self.drafts.values() if draft.dirty]
 
     def fail(self, error: StorageError) -> None:
+        self.failed = True
         self.drafts = {}
         self.results = [type(error)(*error.args) for _ in self.jobs]  # each waiter raises one of its own
