@@ -73,7 +73,8 @@ LANGUAGES: Final = (
         },
         (
             "npm ci",
-            "npx openapi-typescript ../../../openapi.yaml --default-non-nullable false --output generated/registry.ts",
+            "npx openapi-typescript ../../../openapi.yaml --default-non-nullable false"
+            " --output generated/registry.ts",
             "npx tsc",
             "node --test --test-reporter=tap build/test/*.test.js",
         ),
