@@ -51,6 +51,8 @@ lock: .venv/.dev ## Pin the dependencies of pyproject.toml again (ARGS=--upgrade
 
 clean: ## Remove the environment and whatever building and testing left
 	rm -rf .venv dist docs/_build .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
+	rm -rf .ci/redocly/node_modules tests/clients/go/registry tests/clients/rust/Cargo.lock tests/clients/rust/target
+	cd tests/clients/typescript && rm -rf build generated node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Serving needs half of what testing needs, so it does not wait for the rest.
