@@ -16,6 +16,8 @@ from typing import Any
 import uvicorn
 
 from registry_server.app import create_app
+from registry_server.chaos.options import parse_chaos
+from registry_server.chaos.stage import ChaosProtocol, ChaosStage
 from registry_server.protocol import RegistryProtocol
 from registry_server.settings import ServerSettings
 from registry_server.storage.base import StorageBackend, StorageSetupError
@@ -33,18 +35,28 @@ class SetupError(Exception):
 
 
 def settings_from(
-    *, host: str, port: int, storage: str | None, allowed_hosts: tuple[str, ...], debug: bool
+    *,
+    host: str,
+    port: int,
+    storage: str | None,
+    allowed_hosts: tuple[str, ...],
+    debug: bool,
+    chaos: str | None = None,
 ) -> ServerSettings:
     """`ServerSettings` of command-line options; without ``storage``, SQLite in the user's data directory.
 
     Raises:
         SetupError: the data directory cannot be made.
+        ChaosError: ``chaos`` is not understood.
     """
+    faults = None if chaos is None else parse_chaos(chaos)
     try:
         storage = storage or default_url()
     except StorageSetupError as error:
         raise SetupError(str(error)) from None
-    return ServerSettings(host=host, port=port, storage=storage, allowed_hosts=allowed_hosts, debug=debug)
+    return ServerSettings(
+        host=host, port=port, storage=storage, allowed_hosts=allowed_hosts, debug=debug, chaos=faults
+    )
 
 
 def serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
@@ -73,7 +85,9 @@ def serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
 async def _serve(settings: ServerSettings, sockets: list[socket.socket], say: Callable[[str], None]) -> None:
     backend = backend_from_url(settings.storage)
     hub = WatchHub(backend)
-    server = _Server(_uvicorn_config(create_app(settings, backend, hub), settings), hub)
+    server = _Server(
+        _uvicorn_config(_with_chaos(create_app(settings, backend, hub), settings), settings), hub
+    )
     with server.stopped_by_signals():
         await backend.open()
         try:
@@ -119,11 +133,15 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
 
+def _with_chaos(app: Any, settings: ServerSettings) -> Any:
+    return app if settings.chaos is None else ChaosStage(app, settings.chaos)
+
+
 def _uvicorn_config(app: Any, settings: ServerSettings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         lifespan="on",
-        http=RegistryProtocol,
+        http=RegistryProtocol if settings.chaos is None else ChaosProtocol,
         ws="none",
         timeout_keep_alive=75,  # longer than clients keep an idle connection, so that they close first
         access_log=settings.debug,
@@ -200,6 +218,8 @@ def _greeting(settings: ServerSettings, sockets: list[socket.socket], backend: S
         lines.append(
             "this storage forgets everything when the server stops; keep it with --storage sqlite:///registry.db"
         )
+    if settings.chaos is not None:
+        lines.append(f"CHAOS: this server fails on purpose, to test clients with: --chaos {settings.chaos}")
     if not settings.on_loopback:
         lines.append(
             "WARNING: this address can be reached from other machines, and without tokens everyone there can"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from registry_server.chaos.options import Chaos
 from registry_server.limits import Limits
 from registry_server.requests import LOOPBACK_NAMES
 
@@ -19,6 +20,7 @@ class ServerSettings:
         debug: log each request and the server's own steps.
         allowed_hosts: host names it answers for beside loopback's; empty for any when not bound to loopback.
         limits: what it takes at most.
+        chaos: how often it fails on purpose; None for never.
     """
 
     host: str = "localhost"
@@ -27,6 +29,7 @@ class ServerSettings:
     debug: bool = False
     allowed_hosts: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    chaos: Chaos | None = None
 
     @property
     def on_loopback(self) -> bool:
