@@ -15,7 +15,7 @@ except ImportError:
     raise SystemExit(2) from None
 
 from registry import settings
-from registry.commands import entries, keys, versions
+from registry.commands import backups, entries, keys, moving, versions
 from registry.commands.terminal import explained, show_what_cannot_be_encoded
 from registry.errors import ValidationError
 
@@ -31,6 +31,8 @@ entries.add_to(app)
 versions.add_to(app)
 app.add_typer(keys.app, name="key")
 app.command()(keys.resign)
+backups.add_to(app)
+moving.add_to(app)
 
 Host = Annotated[
     str | None,
@@ -65,6 +67,15 @@ AllowedHost = Annotated[
     ),
 ]
 
+Chaos = Annotated[
+    str | None,
+    typer.Option(
+        help="Fail on purpose, to test clients with: latency=0.2,errors=0.1,drop-watch=0.2,compact=0.1,"
+        "truncate=0.05,seed=7.",
+        show_default="never",
+    ),
+]
+
 
 def main() -> None:
     """Entry point of ``registry`` and of ``python -m registry``; exits 2 on a mistake in the set-up."""
@@ -83,9 +94,10 @@ def _root(
     storage: Storage = None,
     allowed_host: AllowedHost = None,
     debug: Debug = False,
+    chaos: Chaos = None,
 ) -> None:
     if context.invoked_subcommand is None:
-        serve(host=host, port=port, storage=storage, allowed_host=allowed_host, debug=debug)
+        serve(host=host, port=port, storage=storage, allowed_host=allowed_host, debug=debug, chaos=chaos)
 
 
 @app.command()
@@ -95,6 +107,7 @@ def serve(
     storage: Storage = None,
     allowed_host: AllowedHost = None,
     debug: Debug = False,
+    chaos: Chaos = None,
 ) -> None:
     """Run a registry server until it is told to stop (Ctrl-C, or SIGTERM).
 
@@ -112,6 +125,7 @@ def serve(
                 storage=storage,
                 allowed_hosts=tuple(allowed_host or ()),
                 debug=debug,
+                chaos=chaos,
             ),
             typer.echo,
         )

@@ -57,6 +57,13 @@ def default_url() -> str:
     return f"sqlite:///{quote(str(folder / 'registry.db'))}"
 
 
+def file_of(url: str) -> Path | None:
+    """The file that a storage lies in; None where it lies in no file of its own."""
+    scheme, _, rest = url.partition(":")
+    path = unquote(rest.partition("?")[0].removeprefix("///"))
+    return Path(path).expanduser() if scheme.lower() == "sqlite" and path else None
+
+
 def _memory(rest: str) -> StorageBackend:
     if rest.strip("/"):
         raise StorageSetupError("memory: takes nothing after the colon")
