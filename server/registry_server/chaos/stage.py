@@ -96,7 +96,11 @@ class ChaosStage:
             body = message.get("body", b"")
             if message["type"] == "http.response.body" and body:
                 cut = True
-                message = {**message, "body": body[: int(len(body) * fate.share)], "more_body": True}
+                message = {
+                    **message,
+                    "body": body[: 1 + int((len(body) - 1) * fate.share)],
+                    "more_body": True,
+                }
             await send(message)
 
         await self._app(scope, receive, begin)
