@@ -146,6 +146,10 @@ class _Call:
             raise refused(self._server(), status)  # by something in front of the server
         if self._lost_an_answer:
             response.headers[REPEATED] = "1"
+            if self.method != "GET" and status >= 500:
+                self._unknown(
+                    httpx.ReadError("the first answer was lost")
+                )  # what follows tells nothing of it
             if self.method == "DELETE" and status in (404, 412):
                 self._unknown(httpx.ReadError("the first answer was lost"))  # gone: by us or by others
         return response
@@ -180,6 +184,8 @@ class _Call:
             if attempt < _ATTEMPTS and self._left() > 0.1:
                 self._pause(attempt)
                 return
+            if self.method != "GET":
+                self._unknown(error)
             raise ServerUnreachableError(
                 f"Lost the connection to registry server {self._server()}: {_reason(error)}",
                 suggestions=["see whether the server is running", "try again"],

@@ -410,7 +410,7 @@ class TestDamagedFiles:
             line = json.loads(bytes(raw).split(b"\n")[1])
             changed = RemoteStorageProxy(line["namespace"], url=storage.url)
             import_entries(file)
-            with pytest.raises(SignatureInvalidError | UnknownSigningKeyError):
+            with pytest.raises((SignatureInvalidError, UnknownSigningKeyError)):
                 changed[line["key"]]
             changed.clear()
 
