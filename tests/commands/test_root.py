@@ -24,11 +24,23 @@ OPTIONS = {
     "alias": ["--by", "--server", "--json"],
     "deprecate": ["--removal", "--alternative", "--reason", "--undo", "--server", "--json"],
     "freeze": ["--output", "-o", "--check", "--server", "--json"],
+    "backup": ["--storage", "--force", "--json", "REGISTRY_SERVER_STORAGE"],
+    "restore": ["--storage", "--force", "--json", "REGISTRY_SERVER_STORAGE"],
+    "export": ["--output", "-o", "--prefix", "--server", "--json"],
+    "import": ["--dry-run", "--on-conflict", "--prefix", "--to-namespace", "--server", "--json"],
     "key new": ["--file"],
     "key list": ["--file"],
     "key rotate": ["--file", "registry resign"],
     "resign": ["--server", "REGISTRY_SERVER_URL", "http://localhost:8001"],
-    "serve": ["--host", "--port", "--storage", "--allowed-host", "--debug", "REGISTRY_SERVER_STORAGE"],
+    "serve": [
+        "--host",
+        "--port",
+        "--storage",
+        "--allowed-host",
+        "--debug",
+        "--chaos",
+        "REGISTRY_SERVER_STORAGE",
+    ],
 }
 
 
