@@ -149,7 +149,7 @@ class _Server(uvicorn.Server):
 
 def _application(settings: ServerSettings, backend: StorageBackend, hub: WatchHub, guard: Guard) -> Any:
     try:
-        app = create_app(settings, backend, hub, guard)
+        app: Any = create_app(settings, backend, hub, guard)
     except OSError as error:
         raise SetupError(
             f"The audit log {settings.audit_log} cannot be written: {error.strerror}. "

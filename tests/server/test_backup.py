@@ -380,6 +380,25 @@ class TestRestore:
         with closing(sqlite3.connect(kept)) as connection:
             assert connection.execute("SELECT DISTINCT digest FROM entries").fetchall() == [("of the log",)]
 
+    def test_where_only_a_log_was_left_takes_nothing_of_it(self, backup: Path, tmp_path: Path) -> None:
+        """The store was removed by hand, its log was not: beside the restored file it would be applied."""
+        gone = tmp_path / "gone.db"
+        asyncio.run(filled(gone, 40))
+        with closing(sqlite3.connect(gone, isolation_level=None)) as writer:
+            writer.execute("PRAGMA journal_mode = WAL").fetchone()
+            writer.execute("UPDATE entries SET digest = 'of the log'")
+            log = (tmp_path / "gone.db-wal").read_bytes()
+        gone.unlink()
+        (tmp_path / "gone.db-wal").write_bytes(log)
+
+        restore(backup, gone, progress=quiet)
+
+        with closing(sqlite3.connect(gone)) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            assert connection.execute(
+                "SELECT count(*) FROM entries WHERE digest = 'of the log'"
+            ).fetchone() == (0,)
+
     def test_on_a_network_file_system_is_refused(
         self, backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
