@@ -383,7 +383,7 @@ class TestRestore:
     def test_where_only_a_log_was_left_takes_nothing_of_it(self, backup: Path, tmp_path: Path) -> None:
         """The store was removed by hand, its log was not: beside the restored file it would be applied."""
         gone = tmp_path / "gone.db"
-        asyncio.run(filled(gone, 40))
+        asyncio.run(filled(gone))  # as large as the other: the log's pages are pages of that too
         with closing(sqlite3.connect(gone, isolation_level=None)) as writer:
             writer.execute("PRAGMA journal_mode = WAL").fetchone()
             writer.execute("UPDATE entries SET digest = 'of the log'")
