@@ -13,10 +13,12 @@ from registry.discovery import MISSING, Declared, Target, is_shared
 from registry.duplicates import Own, checked_policy, is_redefinition, taken
 from registry.errors import CoercionError, RegistryError, RemoteError, ValidationError
 from registry.factory import Factory
+from registry.following import Following
 from registry.origin import told_origin
 from registry.overlay import Overlay
 from registry.steps import Ask, Steps, finish
-from registry.storage.base import PRESENT, Claim, Storage, View
+from registry.storage.base import PRESENT, Claim, Progress, Storage, View, no_progress
+from registry.storage.caching import Caching
 from registry.storage.choice import check_place, storage_for
 from registry.suggest import did_you_mean, near_names
 from registry.versions import Versions
@@ -101,6 +103,11 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             is in `registry.hierarchy`. Not inherited by subclasses, as no place is.
         frozen: path of a lock file: a shared registry holds what was frozen there and asks no server;
             ``REGISTRY_FROZEN`` unless given.
+        cache: answer look-ups of a shared registry in this process, and follow what changes; what is promised
+            of it is in `registry.storage.cached`.
+        max_staleness: seconds after which the cache asks the server unless it has heard from it, 10 unless
+            given; 3 or more.
+        stale_if_error: the same while the server does not answer.
 
     Raises:
         NamespaceError: ``logic_namespace`` is not a namespace. Nothing is contacted.
@@ -131,6 +138,9 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         entry_points: str | None = None,
         parent: type[Registry[Any]] | None = None,
         frozen: str | PathLike[str] | None = None,
+        cache: bool = False,
+        max_staleness: float | None = None,
+        stale_if_error: float | None = None,
         base: bool = False,
         **keywords: Any,
     ) -> None:
@@ -156,6 +166,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             module=cls.__module__,
             describe=cls._published_meta,
             frozen=frozen,
+            caching=Caching(cache, max_staleness, stale_if_error),
         )
         cls._declared = getattr(cls._repository, "declared", cls._declared)
         cls._view = cls._repository.view or View(_NOTHING.table)
@@ -190,13 +201,16 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             cls._deprecated.registered(cls, key, artifact)
 
     @classmethod
-    def safe_register_batch(cls, mapping: Mapping[Any, A], *, skip_invalid: bool = True) -> dict[str, Any]:
+    def safe_register_batch(
+        cls, mapping: Mapping[Any, A], *, skip_invalid: bool = True, progress: Progress = no_progress
+    ) -> dict[str, Any]:
         """Register many artifacts, on a shared registry in one request for each 1,000 of them.
 
         Args:
             mapping: artifacts by name.
             skip_invalid: register the others where one cannot be; otherwise raise the first error, and where
                 it is one that can be told beforehand, register none.
+            progress: called with how many were sent, and how many there are to send, after each request.
 
         Returns:
             ``{"successful": [names], "failed": [names], "errors": [{"key", "error", "suggestions"}],
@@ -213,7 +227,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
                 if not skip_invalid:
                     raise
                 errors[key] = error
-        for key, claim in cls._storage().claim_many(prepared).items():
+        for key, claim in cls._storage().claim_many(prepared, progress=progress).items():
             try:
                 finish(cls._settling(key, mapping[key], claim))
             except ValidationError as error:
@@ -516,8 +530,8 @@ class Registry(Generic[A], metaclass=RegistryMeta):
                 f"{told_origin(artifact)} is not registered in {cls._shown()}",
                 context={"registry": cls.__name__},
             )
+        cls._storage().delete_many(keys)
         for key in keys:
-            cls._storage().pop(key, None)
             cls._declared.forget(key)
             cls._own.pop(key, None)
 
@@ -639,7 +653,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         return f"{cls.__name__} ({location})" if location else cls.__name__
 
 
-class NamedRegistry(Factory, Versions, Asynchronous[A], Registry[A], base=True):
+class NamedRegistry(Following, Factory, Versions, Asynchronous[A], Registry[A], base=True):
     """A registry whose artifacts mostly have a name of their own: `register_artifact` and its forms."""
 
     @overload
