@@ -409,7 +409,7 @@ class TestRestore:
 
 
 class TestStorageUrls:
-    @pytest.mark.parametrize("url", ["memory:"])
+    @pytest.mark.parametrize("url", ["memory:", "redis://localhost", "postgresql://localhost/registry"])
     def test_a_storage_that_is_no_file_is_told_what_else_there_is(self, tmp_path: Path, url: str) -> None:
         with pytest.raises(BackupError, match="Only a SQLite storage") as refused:
             back_up_storage(url, tmp_path / "backup.db", progress=quiet)
