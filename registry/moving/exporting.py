@@ -55,6 +55,7 @@ def export_entries(
     namespaces: Iterable[str] = (),
     *,
     server: str | None = None,
+    token: str | None = None,
     prefix: str = "",
     progress: Progress = lambda done, total: None,
 ) -> Exported:
@@ -66,6 +67,7 @@ def export_entries(
         target: a path, whose file is replaced in one step once all is written; or a binary stream.
         namespaces: their names; all of the server unless given.
         server: its URL; from the environment unless given.
+        token: bearer token; from the environment unless given.
         prefix: only keys that begin with this.
 
     Raises:
@@ -73,11 +75,11 @@ def export_entries(
         NamespaceError: one is no namespace.
         RemoteError: the server gave no usable answer.
     """
-    whole = RegistryServer(server, timeout=moving_timeout())
+    whole = RegistryServer(server, timeout=moving_timeout(), token=token)
     names = sorted({check_namespace(name) for name in namespaces})
     sizes = {found.namespace: found.entries for found in whole.namespaces()}
     names = names or sorted(sizes)
-    export = _Export(whole, prefix, progress, sum(sizes.get(name, 0) for name in names))
+    export = _Export(whole, token, prefix, progress, sum(sizes.get(name, 0) for name in names))
     with _written(target) as file:
         file.write(first_line(_address(whole.url)))
         for name in names:
@@ -89,8 +91,11 @@ def export_entries(
 class _Export:
     """One export under way."""
 
-    def __init__(self, server: RegistryServer, prefix: str, progress: Progress, total: int) -> None:
+    def __init__(
+        self, server: RegistryServer, token: str | None, prefix: str, progress: Progress, total: int
+    ) -> None:
         self._server = server
+        self._token = token
         self._prefix = prefix
         self._progress = progress
         self._total = None if prefix else total
@@ -101,7 +106,7 @@ class _Export:
     def add(self, file: IO[bytes], namespace: str) -> None:
         """Write the entries of a namespace, again if somebody wrote to it meanwhile."""
         storage: RemoteStorageProxy[Any] = RemoteStorageProxy(
-            namespace, url=self._server.url, timeout=moving_timeout()
+            namespace, url=self._server.url, timeout=moving_timeout(), token=self._token
         )
         begin, before = file.tell(), self.done
         cursor = self._server.cursor(namespace)
@@ -141,6 +146,8 @@ def _written(target: str | os.PathLike[str] | IO[bytes]) -> Iterator[IO[bytes]]:
     try:
         with beside.open("wb") as file:
             yield file
+            file.flush()
+            os.fsync(file.fileno())
         beside.replace(place)
     except OSError as error:
         if isinstance(error, ValidationError):

@@ -95,6 +95,7 @@ def import_entries(
     source: str | os.PathLike[str] | IO[bytes],
     *,
     server: str | None = None,
+    token: str | None = None,
     on_conflict: str = "error",
     dry_run: bool = False,
     prefix: str = "",
@@ -106,6 +107,7 @@ def import_entries(
     Args:
         source: a path, or a binary stream.
         server: the server's URL; from the environment unless given.
+        token: bearer token; from the environment unless given.
         on_conflict: what is done where another entry has the key: ``error`` writes nothing at all, ``skip``
             leaves it, ``replace`` replaces it, unless it is a version with other content.
         dry_run: write nothing; say what would be done.
@@ -124,7 +126,7 @@ def import_entries(
         raise CoercionError(f"{on_conflict!r} is no policy for conflicts", [f"one of {', '.join(POLICIES)}"])
     renaming = Renaming(to_namespace or {})
     with _readable(source) as (file, name):
-        job = _Import(file, name, server, on_conflict, prefix, renaming, progress)
+        job = _Import(file, name, (server, token), on_conflict, prefix, renaming, progress)
         job.check()
         if dry_run:
             return job.plan()
@@ -140,7 +142,7 @@ class _Import:
         self,
         file: IO[bytes],
         name: str,
-        server: str | None,
+        server: tuple[str | None, str | None],
         on_conflict: str,
         prefix: str,
         renaming: Renaming,
@@ -148,7 +150,8 @@ class _Import:
     ) -> None:
         self._file = file
         self._name = name
-        self._server = RegistryServer(server, timeout=moving_timeout())
+        url, self._token = server
+        self._server = RegistryServer(url, timeout=moving_timeout(), token=self._token)
         self._on_conflict = on_conflict
         self._prefix = prefix
         self._renaming = renaming
@@ -224,7 +227,9 @@ class _Import:
         return "replaced" if self._on_conflict == "replace" and replaceable else "conflict"
 
     def _transfer(self, batch: list[Line]) -> NamespaceTransfer:
-        return NamespaceTransfer(batch[0].namespace, url=self._server.url, timeout=moving_timeout())
+        return NamespaceTransfer(
+            batch[0].namespace, url=self._server.url, timeout=moving_timeout(), token=self._token
+        )
 
     def _lines(self) -> Iterator[Line]:
         self._file.seek(0)

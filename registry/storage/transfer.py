@@ -65,9 +65,9 @@ class NamespaceTransfer:
         RemoteError: the server gave no usable answer.
     """
 
-    def __init__(self, namespace: str, *, url: str | None, timeout: float) -> None:
+    def __init__(self, namespace: str, *, url: str | None, timeout: float, token: str | None = None) -> None:
         self.namespace = namespace
-        self._connection = Connection(Address(timeout=timeout, url=url))
+        self._connection = Connection(Address(timeout=timeout, url=url), token)
 
     def put(self, offers: Sequence[Offer]) -> list[Result]:
         """Store the envelopes whose conditions hold, in one transaction; what became of each, in order."""

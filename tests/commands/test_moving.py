@@ -17,6 +17,7 @@ from registry import (
     ExportFileError,
     FunctionalRegistry,
     OutcomeUnknownError,
+    PermissionDeniedError,
     SignatureInvalidError,
     SignatureMissingError,
     UnknownSigningKeyError,
@@ -28,6 +29,7 @@ from registry.storage.remote import RemoteStorageProxy
 from registry.storage.server import RegistryServer
 from registry.storage.transfer import ABSENT, NamespaceTransfer, Offer
 from tests.commands.conftest import SPACE, assert_mistake
+from tests.server.test_cli import process
 
 OTHER = "research.configs"
 
@@ -504,6 +506,26 @@ class TestOtherNamespaces:
             import_entries(file, to_namespace={"reserch": "archive"})
 
         assert "research" in refused.value.suggestions
+
+
+class TestTokens:
+    def test_each_side_may_have_a_token_of_its_own(self, filled, url, home, start_server):
+        """The second server asks for one; the environment has none."""
+        locked = start_server()
+        made = process(home, "token", "new", "mover", "--scope", "*:admin", "--storage", locked.storage)
+        assert made.returncode == 0, made.stderr
+        token = next(word for word in made.stdout.split() if len(word) > 40)
+        locked.restart()
+        export_entries(home / "all.jsonl", [SPACE])
+
+        with pytest.raises(PermissionDeniedError):
+            import_entries(home / "all.jsonl", server=locked.url)
+        imported = import_entries(home / "all.jsonl", server=locked.url, token=token)
+
+        assert imported.total("created") == 13
+        again = export_entries(home / "back.jsonl", server=locked.url, token=token)
+        assert again.namespaces == {SPACE: 13}
+        assert token.encode() not in (home / "back.jsonl").read_bytes()
 
 
 class TestCommands:
