@@ -527,6 +527,7 @@ class TestCommands:
 
         saved = process(tmp_path, "backup", "saved.db", "--storage", server.storage)
         httpx.post(f"{server.url}/registry/space/set", json={**put, "value": {**value, "data": "2"}})
+        holder = server.process.pid
         held = process(tmp_path, "restore", "saved.db", "--force", "--storage", server.storage)
         server.stop()
         full = process(tmp_path, "restore", "saved.db", "--storage", server.storage)
@@ -536,7 +537,7 @@ class TestCommands:
         assert saved.returncode == 0, saved.stderr
         assert "saved.db holds 1 entries of 1 namespaces" in saved.stdout
         assert (held.returncode, full.returncode, back.returncode) == (2, 2, 0), (held, full, back)
-        assert f"held by process {server.process.pid}" in held.stderr
+        assert f"held by process {holder}" in held.stderr
         assert "holds entries" in full.stderr
         found = httpx.get(f"{server.url}/registry/space/get?key=a").json()
         assert found["value"]["data"] == "1"
