@@ -17,6 +17,7 @@ except ImportError:
 from registry import settings
 from registry.commands import entries, keys, versions
 from registry.commands.terminal import explained, show_what_cannot_be_encoded
+from registry.conformance.command import conformance
 from registry.errors import ValidationError
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ entries.add_to(app)
 versions.add_to(app)
 app.add_typer(keys.app, name="key")
 app.command()(keys.resign)
+app.command()(conformance)
 
 Host = Annotated[
     str | None,
