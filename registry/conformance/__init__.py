@@ -1,7 +1,7 @@
 """The conformance kit: tells the truth about an HTTP server that says it speaks the registry protocol.
 
 Any server, in any language: ``registry conformance URL``, ``python -m registry.conformance URL``, or
-``pytest --registry-url URL``. It sends its own raw requests and shares nothing with the client of this library.
+``pytest --registry-url URL``. It sends its own raw requests, and uses no client of this library.
 ``docs/conformance.md`` is its manual. It needs the extra ``conformance``.
 
 ========================  ==============================================================================

@@ -2,7 +2,7 @@
 
 ::
 
-    {"known": [{"check": "core.limits_are_those_published", "reason": "a proxy in front takes 1 MiB, see #12"}]}
+    {"known": [{"check": "core.limits_are_those_published", "reason": "our proxy takes 1 MiB, see #12"}]}
 
 Strict: a check that is in it and passes is a failure, so the file says what is, and shrinks.
 """

@@ -82,9 +82,7 @@ def check(
 
     def checked(function: Callable[[Context], None]) -> Check:
         claim = (function.__doc__ or "").strip().partition("\n")[0]
-        return Check(
-            f"{profile}.{function.__name__}", promises, profile, level, claim, function, also, needs
-        )
+        return Check(f"{profile}.{function.__name__}", promises, profile, level, claim, function, also, needs)
 
     return checked
 

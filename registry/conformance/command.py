@@ -1,4 +1,4 @@
-"""``registry conformance``: the options, and what a run of them exits with. Needs the extra ``conformance``."""
+"""``registry conformance``: its options, and what it exits with. It needs the extra ``conformance``."""
 
 from __future__ import annotations
 
@@ -32,8 +32,12 @@ def conformance(
         Several,
         typer.Option(help=f"Check these profiles, whatever /capabilities offers: {', '.join(PROFILES)}."),
     ] = None,
-    only: Annotated[Several, typer.Option(help="Run only this check, promise or profile, or a glob of them.")] = None,
-    skip: Annotated[Several, typer.Option(help="Leave out this check, promise or profile, or a glob.")] = None,
+    only: Annotated[
+        Several, typer.Option(help="Run only this check, promise or profile, or a glob of them.")
+    ] = None,
+    skip: Annotated[
+        Several, typer.Option(help="Leave out this check, promise or profile, or a glob.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Draw the random data from this number.")] = 0,
     baseline: Annotated[
         str | None, typer.Option(help="File of failures that are known; one that passes is a failure.")
@@ -57,7 +61,9 @@ def conformance(
     json: Annotated[str | None, typer.Option("--json", help="Write a JSON report to this file.")] = None,
     markdown: Annotated[str | None, typer.Option(help="Write a Markdown report to this file.")] = None,
     html: Annotated[str | None, typer.Option(help="Write one HTML page to this file.")] = None,
-    list_: Annotated[bool, typer.Option("--list", help="Print the checks, and ask the server nothing.")] = False,
+    list_: Annotated[
+        bool, typer.Option("--list", help="Print the checks, and ask the server nothing.")
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="A line for every check.")] = False,
 ) -> None:
     """Check a server of any make against the promises of the protocol.

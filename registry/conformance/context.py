@@ -156,7 +156,9 @@ class Context:
 
     # ---- the operations of every day
 
-    def set(self, namespace: str, key: str, value: object, *, status: int = 200, fields: Fields = ()) -> Answer:
+    def set(
+        self, namespace: str, key: str, value: object, *, status: int = 200, fields: Fields = ()
+    ) -> Answer:
         """Store an envelope, or what is no mapping as JSON."""
         body = {"key": key_envelope(key), "value": envelope(value)}
         return self.expect(status, "set_entry", namespace, body=body, fields=fields)
@@ -180,7 +182,9 @@ class Context:
     def clear(self, namespace: str) -> Answer:
         return self.expect(200, "clear_namespace", namespace)
 
-    def pages(self, operation_id: str, namespace: str | None, member: str, **query: object) -> list[list[Any]]:
+    def pages(
+        self, operation_id: str, namespace: str | None, member: str, **query: object
+    ) -> list[list[Any]]:
         """Every page of a listing."""
         found, asked = [], dict(query)
         while True:

@@ -74,14 +74,19 @@ class Contract:
             self._validators[operation_id, status] = validator
         for error in validator.iter_errors(value):
             place = "/".join(map(str, error.instance_path)) or "its top"
-            raise Failure(f"{exchange.asked}: the {status} does not fit its schema at {place}: {error.message:.300}")
+            raise Failure(
+                f"{exchange.asked}: the {status} does not fit its schema at {place}: {error.message:.300}"
+            )
         if media_type == "application/problem+json":
             self._judge_problem(status, value, exchange)
         return value
 
     def _judge_problem(self, status: str, problem: Mapping[str, Any], exchange: Exchange) -> None:
         """REG-ERR-01: the document says the status that it came with, and a code of that status."""
-        require(str(problem["status"]) == status, f"{exchange.asked}: a {status} whose document says {problem['status']}")
+        require(
+            str(problem["status"]) == status,
+            f"{exchange.asked}: a {status} whose document says {problem['status']}",
+        )
         code = problem["code"]
         require(self.codes.get(code) == status, f"{exchange.asked}: a {status} with the code {code!r}")
 

@@ -1,9 +1,9 @@
 """Whether one order of writes explains what concurrent readers saw, key by key.
 
-After J. M. Wing and C. Gong, "Testing and Verifying Concurrent Objects" (1993). Their search over all orders is
-not needed here: every write says its revision, so the order of the writes is known, and each read only has to
-find a place in it. Taking the first place that is free for each read, in the order in which they began, finds
-one for all of them if there is any.
+After J. M. Wing and C. Gong, "Testing and Verifying Concurrent Objects" (1993). Their search over all orders
+is not needed here: every write says its revision, so the order of the writes is known, and each read only has
+to find a place in it. To take the first free place for each read, in the order in which they began, finds one
+for all of them if there is any.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ def _explain_reads(reads: Sequence[Call], writes: Sequence[Call]) -> str:
     placed: list[tuple[float, int]] = []  # when a read had ended, and where it was placed
     for read in reads:
         first = max((place for ended, place in placed if ended < read.begun), default=0)
-        first = max(first, max((n for n, write in enumerate(writes, 1) if write.ended < read.begun), default=0))
+        first = max(
+            first, max((n for n, write in enumerate(writes, 1) if write.ended < read.begun), default=0)
+        )
         last = max((n for n, write in enumerate(writes, 1) if write.begun < read.ended), default=0)
         place = next((n for n in range(first, last + 1) if _shows(read, writes[n - 1] if n else None)), None)
         if place is None:

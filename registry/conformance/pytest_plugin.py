@@ -1,7 +1,7 @@
-"""``pytest --registry-url URL``: each check a test. Loaded by every pytest of an environment, so it imports late.
+"""``pytest --registry-url URL``: each check a test. Every pytest of an environment loads it: it imports late.
 
-``--registry-profile`` and ``--registry-baseline`` are ``--assume`` and ``--baseline`` of the command; a token is read
-from ``REGISTRY_SERVER_TOKEN``. Filter with ``-k``.
+``--registry-profile`` and ``--registry-baseline`` are ``--assume`` and ``--baseline`` of the command; a token is
+read from ``REGISTRY_SERVER_TOKEN``. Filter with ``-k``.
 """
 
 from __future__ import annotations
@@ -19,12 +19,17 @@ if TYPE_CHECKING:
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("registry", "conformance of a registry server")
     group.addoption("--registry-url", metavar="URL", help="check the registry server at this address")
-    group.addoption("--registry-profile", metavar="NAME", action="append", help="check this profile, claimed or not")
+    group.addoption(
+        "--registry-profile", metavar="NAME", action="append", help="check this profile, claimed or not"
+    )
     group.addoption("--registry-baseline", metavar="FILE", help="failures that are known, with reasons")
 
 
-def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Add a test for each check."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(
+    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Add a test for each check, before those that `-k` does not mean are taken out."""
     url = config.getoption("--registry-url")
     if not url:
         return
@@ -33,16 +38,10 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     except ImportError as error:
         raise pytest.UsageError(f"--registry-url needs namestead[conformance] ({error.name})") from None
     config.add_cleanup(lambda: opened.__exit__(None, None, None))
-    added = [ConformanceItem.from_parent(session, name=check.id, opened=opened, check=check) for check in checks]
-    keyword = config.getoption("-k")
-    items += [item for item in added if not keyword or _is_meant(keyword, item.name)]
-
-
-def _is_meant(keyword: str, name: str) -> bool:
-    """pytest has applied ``-k`` to its own items by now, or does it after us: both ways it must hold for ours."""
-    from _pytest.mark.expression import Expression
-
-    return Expression.compile(keyword).evaluate(lambda word, **_: word.lower() in name.lower())
+    added = [
+        ConformanceItem.from_parent(session, name=check.id, opened=opened, check=check) for check in checks
+    ]
+    items += added
 
 
 def _opened(url: str, config: pytest.Config) -> tuple[Session, list[Check]]:

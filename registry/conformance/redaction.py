@@ -5,11 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 SHOWN_FIELDS = frozenset(
-    (
-        "accept accept-encoding allow cache-control connection content-encoding content-length content-type date "
-        "etag host if-match if-none-match location origin registry-cursor retry-after server transfer-encoding "
-        "user-agent www-authenticate x-content-type-options"
-    ).split()
+    [
+        "accept",
+        "accept-encoding",
+        "allow",
+        "cache-control",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "date",
+        "etag",
+        "host",
+        "if-match",
+        "if-none-match",
+        "location",
+        "origin",
+        "registry-cursor",
+        "retry-after",
+        "server",
+        "transfer-encoding",
+        "user-agent",
+        "www-authenticate",
+        "x-content-type-options",
+    ]
 )
 """Header fields whose values are shown; of any other one only that it was there."""
 

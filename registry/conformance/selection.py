@@ -31,7 +31,9 @@ def selected(checks: Sequence[Check], options: Options) -> list[Check]:
     for option, selectors in (("--only", options.only), ("--skip", options.skip)):
         for selector in selectors:
             if not any(matches(check, selector) for check in checks):
-                raise SetupError(f"{option} {selector}: no check or promise is called so{_near(selector, checks)}")
+                raise SetupError(
+                    f"{option} {selector}: no check or promise is called so{_near(selector, checks)}"
+                )
     if not options.only:
         return list(checks)
     return [check for check in checks if any(matches(check, selector) for selector in options.only)]

@@ -33,7 +33,7 @@ LIMITS_UNKNOWN = {
     "json_depth": 64,
     "header_bytes": 32 * 1024,
 }
-"""Of a server whose profiles are assumed and whose ``/capabilities`` cannot be used: those of the specification."""
+"""Of a server whose profiles are assumed, where its ``/capabilities`` cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,9 @@ class Session:
         if 300 <= exchange.status < 400:
             raise SetupError(f"{url} redirects to {field_of(exchange, 'location')!r}: give that address")
         if exchange.status != 200:
-            raise SetupError(f"{url}/health answers {exchange.status}: is this the address of a registry server?")
+            raise SetupError(
+                f"{url}/health answers {exchange.status}: is this the address of a registry server?"
+            )
         try:
             json_of(exchange)
         except Failure:
@@ -135,7 +137,7 @@ class Session:
     # ---- the run
 
     def run(self, checks: Sequence[Check]) -> Iterator[Result]:
-        """The results, one by one, in the order of the checks but for the essential one, which comes first."""
+        """The results, one by one, in the order of the checks; the essential one comes first."""
         for check in sorted(checks, key=lambda check: check.id != ESSENTIAL):
             result = self.result(check)
             yield result
@@ -149,9 +151,7 @@ class Session:
         blocked = self._blocked or ("" if _only_reads(check) else self._nothing_stored)
         if blocked:
             return Result(check, Verdict.BLOCKED, blocked)
-        context = Context(
-            self._wire, self.contract, self.options, self.capabilities, self.profiles, check.id
-        )
+        context = Context(self._wire, self.contract, self.options, self.capabilities, self.profiles, check.id)
         begun = time.monotonic()
         verdict, message = _tried(check, context)
         if verdict in (Verdict.FAIL, Verdict.WARN):
@@ -171,9 +171,7 @@ class Session:
             self._nothing_stored = f"nothing can be stored, see {failed.id}"
 
     def _stores(self) -> bool:
-        probe = Context(
-            self._wire, self.contract, self.options, self.capabilities, self.profiles, "probe"
-        )
+        probe = Context(self._wire, self.contract, self.options, self.capabilities, self.profiles, "probe")
         namespace = probe.namespace()
         body = {"key": key_envelope("key"), "value": envelope(1)}
         try:
@@ -212,9 +210,12 @@ def _only_reads(check: Check) -> bool:
 
 def _checked_url(url: str) -> str:
     """``http(s)://host[:port][/path]`` without a slash at its end."""
+    parts = urlsplit("")
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port)
+        usable = (
+            parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+        )
     except ValueError:
         usable = False
     if not usable:

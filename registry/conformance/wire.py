@@ -101,8 +101,8 @@ class Wire:
     ) -> Exchange:
         """Send a request and read its answer whole; ``exchange.status`` is None where none came.
 
-        ``path`` is sent as it is, percent-encoded by whoever calls. ``wait`` is how many seconds the server was
-        asked to wait, beside the time-out. ``token`` is sent in place of the target's; None: none at all.
+        ``path`` is sent as it is, percent-encoded by whoever calls. ``wait`` is how many seconds the server
+        was asked to wait, beside the time-out. ``token`` is sent in place of the target's; None: none at all.
         """
         url = self.target.url + path + query_text(query)
         sent = [*fields, *self._authorization(token)]

@@ -21,7 +21,9 @@ def name(key: str, **more: str) -> dict[str, Any]:
     return {"key": key_envelope(key), **more}
 
 
-def batch_set(ctx: Context, namespace: str, *entries: dict[str, Any], status: int = 200, **more: object) -> Any:
+def batch_set(
+    ctx: Context, namespace: str, *entries: dict[str, Any], status: int = 200, **more: object
+) -> Any:
     return ctx.expect(status, "batch_set", namespace, body={"entries": list(entries), **more}).json
 
 
@@ -42,19 +44,25 @@ def outcomes(answer: Any) -> list[str]:
 
 @check("REG-BAT-01", profile="batch")
 def a_batch_stores_in_order(ctx: Context) -> None:
-    """A batch is stored in its order with adjacent revisions; outcomes come by index, as set would answer them."""
+    """A batch is stored in its order with adjacent revisions; outcomes come by index, as set answers them."""
     namespace = ctx.namespace()
     ctx.set(namespace, "old", 1)
     same = ctx.set(namespace, "same", 1).json
     done = batch_set(ctx, namespace, put("z", 1), put("old", 2), put("same", 1), put("a", 3))
-    require(outcomes(done) == ["created", "replaced", "unchanged", "created"], f"the outcomes are {outcomes(done)}")
+    require(
+        outcomes(done) == ["created", "replaced", "unchanged", "created"],
+        f"the outcomes are {outcomes(done)}",
+    )
     revisions = [outcome["revision"] for outcome in done["outcomes"]]
     require(revisions == [3, 4, same["revision"], 5], f"the revisions are {revisions}, not 3, 4, 2 and 5")
     require(done["status"] == "success", f"the status is {done['status']!r}")
     require(ctx.keys(namespace) == ["old", "same", "z", "a"], f"listed {ctx.keys(namespace)}")
     for key, outcome in zip(("z", "old", "same", "a"), done["outcomes"], strict=True):
         read = ctx.get(namespace, key).json
-        require(read["etag"] == outcome["etag"] and read["digest"] == outcome["digest"], f"{key!r} is read otherwise")
+        require(
+            read["etag"] == outcome["etag"] and read["digest"] == outcome["digest"],
+            f"{key!r} is read otherwise",
+        )
 
 
 @check("REG-BAT-02", profile="batch")
@@ -71,7 +79,9 @@ def a_refused_entry_leaves_the_others(ctx: Context) -> None:
         put("a2", 3, first),
         put("b", 3),
     )
-    require(outcomes(done) == ["created", "refused", "refused", "created"], f"the outcomes are {outcomes(done)}")
+    require(
+        outcomes(done) == ["created", "refused", "refused", "created"], f"the outcomes are {outcomes(done)}"
+    )
     require(done["status"] == "partial", f"the status is {done['status']!r}, though entries were refused")
     told = {name: current[name] for name in ("revision", "etag", "digest")} | {"meta": {"identity": "y"}}
     require(done["outcomes"][1].get("current") == told, f"`current` is {done['outcomes'][1].get('current')}")
@@ -92,7 +102,9 @@ def an_atomic_batch_is_all_or_nothing(ctx: Context) -> None:
     require(refused["code"] == "precondition_failed", f"the code is {refused['code']!r}")
     failures = refused.get("context", {}).get("failures", [])
     require([failure.get("index") for failure in failures] == [1], f"the failures are {failures}")
-    require(refused.get("cursor") == head == ctx.cursor(namespace), "a refused batch has changed the namespace")
+    require(
+        refused.get("cursor") == head == ctx.cursor(namespace), "a refused batch has changed the namespace"
+    )
     require(ctx.keys(namespace) == ["a"], f"of a refused batch is stored: {ctx.keys(namespace)}")
     done = batch_set(ctx, namespace, put("b", 1, "absent"), put("c", 1), atomic=True)
     require(outcomes(done) == ["created", "created"], f"an atomic batch that can be done: {outcomes(done)}")
@@ -140,7 +152,13 @@ def a_batch_is_read_by_index(ctx: Context) -> None:
     namespace = ctx.namespace()
     etag = ctx.set(namespace, "a", 1).json["etag"]
     current = ctx.set(namespace, "b", {"x": 1}).json["etag"]
-    asked = (name("b"), name("missing"), name("b", unless=current), name("a", unless=current), name("a", unless=etag))
+    asked = (
+        name("b"),
+        name("missing"),
+        name("b", unless=current),
+        name("a", unless=current),
+        name("a", unless=etag),
+    )
     answer = batch_get(ctx, namespace, *asked[:2])
     require(outcomes(answer) == ["found", "missing"], f"the outcomes are {outcomes(answer)}")
     read = ctx.get(namespace, "b").json
@@ -175,7 +193,7 @@ def a_batch_is_read_at_one_moment(ctx: Context) -> None:
 
 @check("REG-BAT-05", profile="batch")
 def an_answer_carries_8_mib(ctx: Context) -> None:
-    """Of values that sum to more than 8 MiB some are `omitted`, at least one is there; asked again, all come."""
+    """Of values of more than 8 MiB some are `omitted`, at least one is there; asked again, all come."""
     namespace, half = ctx.namespace(), min(ctx.limits["value_bytes"], PAGE_BYTES) // 2
     keys = ["a", "b", "c", "d"]
     for key in keys:
@@ -203,7 +221,9 @@ def a_batch_deletes_in_order(ctx: Context) -> None:
     require(done["status"] == "success", f"the status is {done['status']!r}")
     revisions = [done["outcomes"][index].get("revision") for index in (0, 2)]
     require(revisions == [4, 5], f"the fourth and fifth change have the revisions {revisions}")
-    require(done["cursor"] == ctx.cursor(namespace) and done["cursor"].endswith(".5"), f"cursor {done['cursor']}")
+    require(
+        done["cursor"] == ctx.cursor(namespace) and done["cursor"].endswith(".5"), f"cursor {done['cursor']}"
+    )
     require(ctx.keys(namespace) == ["b"], f"what is left is {ctx.keys(namespace)}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from registry.conformance.check import check, require
@@ -43,7 +44,10 @@ def changes_say_what_was_done(ctx: Context) -> None:
     require(done == wanted, f"the changes are {done}, not {wanted}")
     require(seen[0].get("digest") == seen[4].get("digest") == stored["digest"], "a set without its digest")
     require(seen[4].get("value") == value, f"the value of a set is {seen[4].get('value')}")
-    require(not {"value", "digest"} & seen[1].keys() | seen[3].keys() & {"value", "digest"}, "a delete or clear with a value")
+    require(
+        not {"value", "digest"} & seen[1].keys() | seen[3].keys() & {"value", "digest"},
+        "a delete or clear with a value",
+    )
 
 
 @check("REG-CHG-01", profile="watch")
@@ -55,7 +59,10 @@ def only_small_and_current_values_ride_along(ctx: Context) -> None:
     ctx.set(namespace, "large", "x" * (RIDES_ALONG + 1))
     ctx.set(namespace, "small", "x" * (RIDES_ALONG // 2))
     ctx.set(namespace, "replaced", 2)
-    carried = [(one["key"], one["value"]["data"][:9] if "value" in one else None) for one in changes(ctx, namespace, start)]
+    carried = [
+        (one["key"], one["value"]["data"][:9] if "value" in one else None)
+        for one in changes(ctx, namespace, start)
+    ]
     wanted = [("replaced", None), ("large", None), ("small", '"xxxxxxxx'), ("replaced", "2")]
     require(carried == wanted, f"the values that ride along are {carried}, not {wanted}")
 
@@ -96,10 +103,12 @@ def batches_do_not_mingle(ctx: Context) -> None:
         for number in range(4):
             batch_set(ctx, namespace, *(put(f"{writer} {number} {entry}", 1) for entry in range(5)))
 
-    ctx.together([lambda writer=writer: write(writer) for writer in range(6)])
+    ctx.together([partial(write, writer) for writer in range(6)])
     batches = [one["key"].rpartition(" ")[0] for one in changes(ctx, namespace, start)]
     require(len(batches) == 120, f"120 entries were set in {len(batches)} changes")
-    mingled = [batch for index in range(0, 120, 5) for batch in batches[index : index + 5] if batch != batches[index]]
+    mingled = [
+        batch for index in range(0, 120, 5) for batch in batches[index : index + 5] if batch != batches[index]
+    ]
     require(not mingled, f"changes of batches mingle: {mingled[:5]}")
 
 

@@ -44,7 +44,10 @@ def the_loser_learns_who_won(ctx: Context) -> None:
     namespace = ctx.namespace()
     winner = ctx.set(namespace, "key", envelope(1, meta=META, signature=SIGNATURE)).json
     version = {name: winner[name] for name in ("revision", "etag", "digest")}
-    _tells(ctx.set(namespace, "key", 2, status=412, fields=[CREATE_ONLY]), {**version, "meta": META, "signature": SIGNATURE})
+    _tells(
+        ctx.set(namespace, "key", 2, status=412, fields=[CREATE_ONLY]),
+        {**version, "meta": META, "signature": SIGNATURE},
+    )
     plain = ctx.set(namespace, "key", 3).json
     version = {name: plain[name] for name in ("revision", "etag", "digest")}
     _tells(ctx.set(namespace, "key", 4, status=412, fields=[etag_field(winner["etag"])]), version)
@@ -84,7 +87,9 @@ def if_match_any_needs_an_entry(ctx: Context) -> None:
     ctx.set(namespace, "key", 1, status=412, fields=[ANY_VERSION])
     require(not ctx.contains(namespace, "key"), "If-Match: * has created an entry")
     ctx.set(namespace, "key", 1)
-    require(ctx.set(namespace, "key", 2, fields=[ANY_VERSION]).json["outcome"] == "replaced", "it is not replaced")
+    require(
+        ctx.set(namespace, "key", 2, fields=[ANY_VERSION]).json["outcome"] == "replaced", "it is not replaced"
+    )
     ctx.delete(namespace, "key", fields=[ANY_VERSION])
 
 
@@ -101,15 +106,20 @@ def a_failed_condition_changes_nothing(ctx: Context) -> None:
         ctx.set(namespace, "free", 3, status=412, fields=[ANY_VERSION]),
     )
     for answer in refused:
-        require(answer.json.get("cursor") == head, f"a 412 with the cursor {answer.json.get('cursor')}, not {head}")
+        require(
+            answer.json.get("cursor") == head,
+            f"a 412 with the cursor {answer.json.get('cursor')}, not {head}",
+        )
     require(ctx.cursor(namespace) == head, "a failed condition has changed the namespace")
-    require(ctx.get(namespace, "key").json["value"] == envelope(2), "a failed condition has changed the entry")
+    require(
+        ctx.get(namespace, "key").json["value"] == envelope(2), "a failed condition has changed the entry"
+    )
     require(ctx.keys(namespace) == ["key"], "a failed condition has made an entry")
 
 
 @check("REG-COND-04", profile="conditional")
 def a_current_version_is_304(ctx: Context) -> None:
-    """`If-None-Match` with the current ETag, alone, in a list, weak, or `*`, is 304 without a body; else 200."""
+    """`If-None-Match` with the current ETag, alone, listed, weak, or `*`, is 304 without a body; else 200."""
     namespace = ctx.namespace()
     old = ctx.set(namespace, "key", 1).json["etag"]
     etag = ctx.set(namespace, "key", 2).json["etag"]

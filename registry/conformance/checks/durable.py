@@ -23,7 +23,7 @@ def answered_writes_outlive_a_restart(ctx: Context) -> None:
 
 @check("REG-REV-02", "REG-WCH-02", profile="durable", also=("watch",), needs=("restart",))
 def history_outlives_a_restart(ctx: Context) -> None:
-    """Within an epoch revisions go on after a restart, and a watcher misses nothing; else the old cursor is 410."""
+    """After a restart revisions go on and a watcher misses nothing, or the epoch is another and 410 says so."""
     namespace = ctx.namespace()
     cursor = ctx.set(namespace, "a", 1).json["cursor"]
     ctx.set(namespace, "b", 1)
@@ -40,7 +40,7 @@ def history_outlives_a_restart(ctx: Context) -> None:
 
 @check("REG-LST-03", profile="core", needs=("restart",))
 def a_page_token_outlives_or_is_gone(ctx: Context) -> None:
-    """After a restart a page token goes on where it was, or is 410 `epoch_changed` where the epoch is another."""
+    """After a restart a page token goes on where it was, or is 410 `epoch_changed` in another epoch."""
     namespace = ctx.namespace()
     for key in ("a", "b", "c"):
         ctx.set(namespace, key, 1)

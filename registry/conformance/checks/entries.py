@@ -26,7 +26,9 @@ def what_is_set_is_there(ctx: Context) -> None:
         read = ctx.get(namespace, "my_key").json
         require(read["value"] == envelope(value), f"read {read['value']!r}, stored {envelope(value)!r}")
         for field in ("revision", "etag", "digest"):
-            require(read[field] == stored.json[field], f"{field} is {read[field]!r}, was {stored.json[field]!r}")
+            require(
+                read[field] == stored.json[field], f"{field} is {read[field]!r}, was {stored.json[field]!r}"
+            )
 
 
 @check("REG-GET-01", "REG-SET-01", profile="core")
@@ -35,7 +37,9 @@ def answers_carry_the_etag(ctx: Context) -> None:
     namespace = ctx.namespace()
     for answer in (ctx.set(namespace, "key", 1), ctx.get(namespace, "key")):
         quoted = f'"{answer.json["etag"]}"'
-        require(answer.field("etag") == quoted, f"{answer.asked}: ETag {answer.field('etag')!r}, not {quoted}")
+        require(
+            answer.field("etag") == quoted, f"{answer.asked}: ETag {answer.field('etag')!r}, not {quoted}"
+        )
 
 
 @check("REG-ENV-04", "REG-GET-01", profile="core")
@@ -43,7 +47,9 @@ def an_envelope_comes_back_whole(ctx: Context) -> None:
     """Every field of an envelope is read as it was stored, each text equal by code point."""
     namespace = ctx.namespace()
     pickle = {"type": "pickle", "data": "gASVBgAAAAAAAACMAmhplC4=", "encoding": "base64", "meta": {}}
-    for index, value in enumerate([ALL_FIELDS, pickle, {**ALL_FIELDS, "data": ' [1.0,\t1e2 , "\\u00e9é"]\n'}]):
+    for index, value in enumerate(
+        [ALL_FIELDS, pickle, {**ALL_FIELDS, "data": ' [1.0,\t1e2 , "\\u00e9é"]\n'}]
+    ):
         ctx.set(namespace, f"k{index}", value)
         read = ctx.get(namespace, f"k{index}").json["value"]
         require(read == value, f"stored {value!r}, read {read!r}")
@@ -51,7 +57,7 @@ def an_envelope_comes_back_whole(ctx: Context) -> None:
 
 @check("REG-ENV-05", profile="core")
 def digests_are_sha256_of_the_texts(ctx: Context) -> None:
-    """The digest is over type, encoding and the text of data, so 1 and 1.0 have two, and meta is not in it."""
+    """The digest is over type, encoding and the text of data: 1 and 1.0 have two, and meta is not in it."""
     namespace = ctx.namespace()
     values = [envelope(1), {**envelope(1), "data": "1.0"}, {**envelope("é🙂")}, ALL_FIELDS]
     values.append({"type": "pickle", "data": "gASVBgAAAAAAAACMAmhplC4=", "encoding": "base64"})
@@ -68,7 +74,9 @@ def an_equal_value_changes_nothing(ctx: Context) -> None:
     first = ctx.set(namespace, "key", ALL_FIELDS).json
     again = ctx.set(namespace, "key", ALL_FIELDS).json
     require(again["outcome"] == "unchanged", f"the same again is {again['outcome']!r}")
-    require(again["revision"] == first["revision"], f"revision {first['revision']} became {again['revision']}")
+    require(
+        again["revision"] == first["revision"], f"revision {first['revision']} became {again['revision']}"
+    )
     require(ctx.cursor(namespace) == first["cursor"], "the namespace moved on, and nothing changed")
     other = ctx.set(namespace, "key", {**ALL_FIELDS, "meta": {"kind": "config"}}).json
     require(other["outcome"] == "replaced", f"another meta is {other['outcome']!r}")
@@ -92,11 +100,13 @@ def revisions_are_dense(ctx: Context) -> None:
 
 @check("REG-REV-03", profile="core")
 def every_answer_carries_the_cursor(ctx: Context) -> None:
-    """Cursors and ETags are `<epoch>.<revision>`, and each answer about a namespace has its cursor, a 404 too."""
+    """Cursors and ETags are `<epoch>.<revision>`; each answer about a namespace has its cursor, a 404 too."""
     namespace = ctx.namespace()
     etag = ctx.set(namespace, "a", 1).json["etag"]
     head = ctx.set(namespace, "b", 1).json["cursor"]
-    require(revision_in(etag) == 1 and revision_in(head) == 2, f"the ETag {etag!r} and cursor {head!r} of 1 and 2")
+    require(
+        revision_in(etag) == 1 and revision_in(head) == 2, f"the ETag {etag!r} and cursor {head!r} of 1 and 2"
+    )
     require(etag.rpartition(".")[0] == head.rpartition(".")[0], f"two epochs at once: {etag!r}, {head!r}")
     answers = [
         ctx.get(namespace, "a"),
@@ -114,14 +124,18 @@ def every_answer_carries_the_cursor(ctx: Context) -> None:
 
 @check("REG-REV-04", profile="core")
 def a_write_is_seen_by_the_next_read(ctx: Context) -> None:
-    """Whatever was answered with success is seen by every read that begins afterwards, over any connection."""
+    """What was answered with success is seen by every read that begins afterwards, over any connection."""
     namespace = ctx.namespace()
     for number in range(30):
         ctx.set(namespace, "key", number)
         reads = ctx.together([lambda: ctx.get(namespace, "key").json["value"]["data"]] * 4)
-        require(reads == [str(number)] * 4, f"{number} was stored, and reads that began afterwards saw {reads}")
+        require(
+            reads == [str(number)] * 4, f"{number} was stored, and reads that began afterwards saw {reads}"
+        )
     ctx.delete(namespace, "key")
-    require(not any(ctx.together([lambda: ctx.contains(namespace, "key")] * 4)), "a deleted key is still there")
+    require(
+        not any(ctx.together([lambda: ctx.contains(namespace, "key")] * 4)), "a deleted key is still there"
+    )
 
 
 @check("REG-GET-02", profile="core")
@@ -181,7 +195,9 @@ def clear_is_one_change(ctx: Context) -> None:
     for key in ("a", "b", "c"):
         ctx.set(namespace, key, 1)
     cleared = ctx.clear(namespace).json
-    require((cleared["count"], cleared["revision"]) == (3, 4), f"clearing 3 entries at revision 3 is {cleared}")
+    require(
+        (cleared["count"], cleared["revision"]) == (3, 4), f"clearing 3 entries at revision 3 is {cleared}"
+    )
     require(ctx.keys(namespace) == [], "entries are left after a clear")
     again = ctx.clear(namespace).json
     require((again["count"], again["revision"]) == (0, 4), f"clearing an empty namespace is {again}")

@@ -30,12 +30,51 @@ ILL_FORMED: tuple[dict[str, Any], ...] = (
 
 NOT_STRICT = (
     *("", " ", "NaN", "Infinity", "-Infinity", "[NaN]", "1e999", "-1e999", '{"a": 1, "a": 2}'),
-    *('{"a": {"b": 1, "b": 1}}', '{"a": 1, "\\u0061": 2}', '"\\ud800"', '["\\udc00"]', "[1,]", "{'a': 1}", "01"),
-    *("+1", ".5", "1.", "True", "nul", '"', '"\t"', "1 2", "[1", "]", "\ufeff1", "/* 1 */ 1", "1" * (LONGEST_INTEGER + 1)),
-    *("[" * (DEEPEST + 1) + "]" * (DEEPEST + 1), '{"a":' * (DEEPEST + 1) + "1" + "}" * (DEEPEST + 1), "[" * 100_000),
+    *(
+        '{"a": {"b": 1, "b": 1}}',
+        '{"a": 1, "\\u0061": 2}',
+        '"\\ud800"',
+        '["\\udc00"]',
+        "[1,]",
+        "{'a': 1}",
+        "01",
+    ),
+    *(
+        "+1",
+        ".5",
+        "1.",
+        "True",
+        "nul",
+        '"',
+        '"\t"',
+        "1 2",
+        "[1",
+        "]",
+        "\ufeff1",
+        "/* 1 */ 1",
+        "1" * (LONGEST_INTEGER + 1),
+    ),
+    *(
+        "[" * (DEEPEST + 1) + "]" * (DEEPEST + 1),
+        '{"a":' * (DEEPEST + 1) + "1" + "}" * (DEEPEST + 1),
+        "[" * 100_000,
+    ),
 )
 
-NOT_CANONICAL = ("QQ", "QQ=", "QR==", "QQ==\n", " QQ==", "Q Q==", "QQ==QQ==", "QQ==x", "-_-_", "é", "====", "Q===")
+NOT_CANONICAL = (
+    "QQ",
+    "QQ=",
+    "QR==",
+    "QQ==\n",
+    " QQ==",
+    "Q Q==",
+    "QQ==QQ==",
+    "QQ==x",
+    "-_-_",
+    "é",
+    "====",
+    "Q===",
+)
 
 
 def _refused(ctx: Context, values: Iterable[Mapping[str, Any]]) -> None:
@@ -55,13 +94,13 @@ def _refused(ctx: Context, values: Iterable[Mapping[str, Any]]) -> None:
 
 @check("REG-ENV-01", profile="core")
 def envelopes_have_their_fields(ctx: Context) -> None:
-    """An envelope with a field too few, too many, of another type, or a pair that does not go together is 422."""
+    """An envelope with a field too few, too many or of another type, or types that do not pair, is 422."""
     _refused(ctx, ILL_FORMED)
 
 
 @check("REG-ENV-02", profile="core")
 def data_of_json_is_strict(ctx: Context) -> None:
-    """Data that is not strict JSON is 422: NaN, two names alike, lone surrogates, what overflows, depth bombs."""
+    """Data that is not strict JSON is 422: NaN, two names alike, lone surrogates, overflows, depth bombs."""
     _refused(ctx, [{"type": "json", "data": data, "encoding": "json"} for data in NOT_STRICT])
 
 
@@ -70,7 +109,18 @@ def all_strict_json_is_taken(ctx: Context) -> None:
     """Strict JSON of whatever spelling is stored as its text: nothing is parsed and written anew."""
     namespace = ctx.namespace()
     texts = [
-        *("null", "true", '""', "[]", "{}", "-0", "1.0", "1E400".replace("400", "2"), "1e-999", "12345678901234567890123"),
+        *(
+            "null",
+            "true",
+            '""',
+            "[]",
+            "{}",
+            "-0",
+            "1.0",
+            "1E400".replace("400", "2"),
+            "1e-999",
+            "12345678901234567890123",
+        ),
         *(' { "b" : 1 , "a" : [ ] } ', '"\\u0000\\ud83d\\ude42/\\/"', "9" * LONGEST_INTEGER, '{"": {"": 1}}'),
         "[" * DEEPEST + "]" * DEEPEST,
     ]

@@ -68,7 +68,9 @@ def a_body_that_is_not_declared_json_is_415(ctx: Context) -> None:
 def json_in_utf8_is_declared_json(ctx: Context) -> None:
     """`application/json` in any case, and with `charset=utf-8`, is plain JSON."""
     namespace = ctx.namespace()
-    for index, text in enumerate(("application/json; charset=utf-8", "Application/JSON", 'application/json;charset="UTF-8"')):
+    for index, text in enumerate(
+        ("application/json; charset=utf-8", "Application/JSON", 'application/json;charset="UTF-8"')
+    ):
         exchange = ctx.send(
             "POST", f"/registry/{namespace}/set", fields=[("content-type", text)], body=_body(f"k{index}")
         )

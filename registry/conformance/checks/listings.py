@@ -20,14 +20,16 @@ def _filled(ctx: Context) -> str:
 
 @check("REG-LST-01", profile="core")
 def keys_come_in_creation_order(ctx: Context) -> None:
-    """Keys are listed in creation order, in pages of the size asked for, with `next` exactly if more follow."""
+    """Keys come in creation order, in pages of the size asked for, with `next` exactly if more follow."""
     namespace = _filled(ctx)
     for limit in (1, 5, 6, len(KEYS), len(KEYS) + 1, 1_000):
         pages = ctx.pages("list_keys", namespace, "keys", limit=limit)
         require([key for page in pages for key in page] == list(KEYS), f"in pages of {limit}: {pages}")
         require(all(len(page) <= limit for page in pages), f"a page of {limit} holds more")
         full = -(-len(KEYS) // limit)
-        require(len(pages) == full, f"{len(KEYS)} keys in pages of {limit} came in {len(pages)} pages, not {full}")
+        require(
+            len(pages) == full, f"{len(KEYS)} keys in pages of {limit} came in {len(pages)} pages, not {full}"
+        )
 
 
 @check("REG-LST-01", profile="core")
@@ -43,7 +45,7 @@ def a_prefix_is_a_prefix(ctx: Context) -> None:
 
 @check("REG-LST-02", profile="core")
 def pages_are_stable_under_writes(ctx: Context) -> None:
-    """An entry that is there from the first page to the last comes once, whatever is written between pages."""
+    """An entry that is there from the first page to the last comes once, whatever is written meanwhile."""
     namespace, members = _filled(ctx), {"list_keys": "keys", "list_items": "items"}
     for operation, member in members.items():
         for key in KEYS:
@@ -66,16 +68,14 @@ def pages_are_stable_under_writes(ctx: Context) -> None:
 
 @check("REG-LST-02", profile="core", also=("watch",))
 def nothing_is_missed_between_listing_and_watch(ctx: Context) -> None:
-    """A listing's pages and a watch from its first page's cursor, put together, are the namespace as it is."""
+    """A listing's pages and a watch from the first page's cursor together are the namespace as it is."""
     namespace = _filled(ctx)
     first = ctx.expect(200, "list_keys", namespace, query={"limit": 3}).json
     ctx.delete(namespace, "a")
     ctx.set(namespace, "late", 1)
     rest = ctx.pages("list_keys", namespace, "keys", limit=3, page=first["next"])
     known = {*first["keys"], *(key for page in rest for key in page)}
-    watched = ctx.expect(
-        200, "watch_namespace", namespace, query={"since": first["cursor"], "wait": 0}
-    ).json
+    watched = ctx.expect(200, "watch_namespace", namespace, query={"since": first["cursor"], "wait": 0}).json
     for change in watched["changes"]:
         known.discard(change["key"]) if change["op"] == "delete" else known.add(change["key"])
     require(known == set(ctx.keys(namespace)), f"listing and watch make {sorted(known)}")

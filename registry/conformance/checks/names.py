@@ -10,7 +10,28 @@ from registry.conformance.context import Context, envelope, key_envelope
 
 HOSTILE_KEYS = (
     *(".", "..", "/", "//", "a/../b", "%2F", "%2f", "%25", "%", "%00", "+", " ", "a+b", "a b", "a%20b"),
-    *("\x00", "a\x00b", "\n", "\r\n", "\t", "?", "#", "&", "=", "a=b&c=d", ";", ",", '"', "\\", "'"),
+    *(
+        "\x00",
+        "a\x00b",
+        "\n",
+        "\r\n",
+        "\t",
+        "a",
+        " a",
+        "a ",
+        "a\n",
+        "\ta",
+        "?",
+        "#",
+        "&",
+        "=",
+        "a=b&c=d",
+        ";",
+        ",",
+        '"',
+        "\\",
+        "'",
+    ),
     *("\u00e9", "e\u0301", "\ufb01", "fi", "K", "\u212a", "k", "\u00df", "SS", "\u0130", "i"),
     *("🙂", "👩\u200d👩\u200d👧", "\ufeff", "\u202e", "\ufffe", "\U0010ffff", "null", "__proto__", "0", "00"),
     *("x" * 1_024, "é" * 512, "🙂" * 256),
@@ -24,11 +45,17 @@ def every_text_is_a_key(ctx: Context) -> None:
     namespace = ctx.namespace()
     for index, key in enumerate(HOSTILE_KEYS):
         stored = ctx.set(namespace, key, index).json
-        require(stored["outcome"] == "created", f"the key {key!r:.60} is {stored['outcome']}: made one with another")
+        require(
+            stored["outcome"] == "created",
+            f"the key {key!r:.60} is {stored['outcome']}: made one with another",
+        )
         require(stored["key"] == key, f"the key {key!r:.60} is answered as {stored['key']!r:.60}")
     for index, key in enumerate(HOSTILE_KEYS):
         read = ctx.get(namespace, key).json["value"]["data"]
-        require(read == str(index), f"under {key!r:.60} lies what was stored under {HOSTILE_KEYS[int(read)]!r:.60}")
+        require(
+            read == str(index),
+            f"under {key!r:.60} lies what was stored under {HOSTILE_KEYS[int(read)]!r:.60}",
+        )
     require(ctx.keys(namespace) == list(HOSTILE_KEYS), "the keys are not listed as they were stored")
     for key in HOSTILE_KEYS:
         ctx.delete(namespace, key)
@@ -42,7 +69,9 @@ def no_empty_and_no_longer_key(ctx: Context) -> None:
     for key in ("", "x" * 1_025, "é" * 513, "🙂" * 257, "x" * 4_096):
         answers = [ctx.set(namespace, key, 1, status=422), ctx.get(namespace, key, status=422)]
         for answer in answers:
-            require(answer.json["code"] == "invalid_key", f"{answer.asked}: refused as {answer.json['code']!r}")
+            require(
+                answer.json["code"] == "invalid_key", f"{answer.asked}: refused as {answer.json['code']!r}"
+            )
     body = {"key": {**key_envelope("k"), "data": '"\\ud800"'}, "value": envelope(1)}
     ctx.expect(422, "set_entry", namespace, body=body)
     require(ctx.length(namespace) == 0, "a key that was refused is stored")

@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 from registry.conformance.check import check, require
@@ -19,6 +20,11 @@ def _body(key: str, value: object) -> dict[str, object]:
     return {"key": key_envelope(key), "value": envelope(value)}
 
 
+def _create(ctx: Context, namespace: str, gate: threading.Barrier, body: object) -> Answer:
+    gate.wait(30)
+    return ctx.ask("set_entry", namespace, body=body, fields=[CREATE_ONLY])
+
+
 @check("REG-COND-01", profile="conditional")
 def of_racing_creators_one_wins(ctx: Context) -> None:
     """Of 16 creators of one key exactly one succeeds, in each of 8 rounds; the others learn of the winner."""
@@ -26,11 +32,9 @@ def of_racing_creators_one_wins(ctx: Context) -> None:
     for number in range(8):
         key, gate = f"key{number}", threading.Barrier(WRITERS)
 
-        def create(writer: int, key: str = key, gate: threading.Barrier = gate) -> Answer:
-            gate.wait(30)
-            return ctx.ask("set_entry", namespace, body=_body(key, writer), fields=[CREATE_ONLY])
-
-        answers = ctx.together([lambda writer=writer: create(writer) for writer in range(WRITERS)])
+        answers = ctx.together(
+            [partial(_create, ctx, namespace, gate, _body(key, writer)) for writer in range(WRITERS)]
+        )
         statuses = sorted(answer.status for answer in answers)
         require(statuses == [200, *[412] * (WRITERS - 1)], f"{WRITERS} creators were answered {statuses}")
         winner = next(index for index, answer in enumerate(answers) if answer.status == 200)
@@ -58,8 +62,12 @@ def no_update_is_lost(ctx: Context) -> None:
 
     ctx.together([add] * 8)
     read = ctx.get(namespace, "counter").json
-    require(read["value"]["data"] == str(8 * rounds), f"{8 * rounds} additions came to {read['value']['data']}")
-    require(read["revision"] == 8 * rounds + 1, f"{8 * rounds + 1} changes have the revision {read['revision']}")
+    require(
+        read["value"]["data"] == str(8 * rounds), f"{8 * rounds} additions came to {read['value']['data']}"
+    )
+    require(
+        read["revision"] == 8 * rounds + 1, f"{8 * rounds + 1} changes have the revision {read['revision']}"
+    )
 
 
 @check("REG-REV-01", "REG-REV-04", profile="core")
@@ -70,7 +78,7 @@ def racing_writers_share_no_revision(ctx: Context) -> None:
     def write(writer: int) -> list[int]:
         return [ctx.set(namespace, f"{writer} {n}", n).json["revision"] for n in range(each)]
 
-    written = ctx.together([lambda writer=writer: write(writer) for writer in range(8)])
+    written = ctx.together([partial(write, writer) for writer in range(8)])
     for own in written:
         require(all(a < b for a, b in pairwise(own)), f"one writer's revisions go back: {own}")
     every = sorted(revision for own in written for revision in own)
@@ -80,7 +88,7 @@ def racing_writers_share_no_revision(ctx: Context) -> None:
 
 @check("REG-REV-04", "REG-REV-01", profile="core")
 def a_concurrent_history_is_linearizable(ctx: Context) -> None:
-    """One order of all writes, that of their revisions, explains what every concurrent reader saw of each key."""
+    """One order of all writes, that of their revisions, explains what every concurrent reader saw."""
     namespace, calls = ctx.namespace(), list[Call]()
 
     def act(source: random.Random) -> None:
@@ -89,7 +97,7 @@ def a_concurrent_history_is_linearizable(ctx: Context) -> None:
 
     # One generator for each thread, drawn before they run: the same requests whoever is faster.
     seeds = [random.Random(ctx.random.random()) for _ in range(6)]
-    ctx.together([lambda seed=seed: act(seed) for seed in seeds])
+    ctx.together([partial(act, seed) for seed in seeds])
     require(not (reason := explain(calls)), f"the history is not linearizable: {reason}")
 
 

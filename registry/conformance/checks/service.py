@@ -8,9 +8,7 @@ from datetime import datetime
 from registry.conformance.check import PROFILES, check, require
 from registry.conformance.context import Context
 
-_SAMPLE = re.compile(
-    r'[a-zA-Z_:][a-zA-Z0-9_:]*(\{([a-zA-Z_]\w*="(\\.|[^"\\])*",?)*\})? (\S+)( -?\d+)?'
-)
+_SAMPLE = re.compile(r'[a-zA-Z_:][a-zA-Z0-9_:]*(\{([a-zA-Z_]\w*="(\\.|[^"\\])*",?)*\})? (\S+)( -?\d+)?')
 
 
 @check("REG-SRV-01", profile="core")
@@ -45,7 +43,9 @@ def stats_count_what_there_is(ctx: Context) -> None:
     require(len(sizes) <= 1_000, f"namespace_sizes holds {len(sizes)} namespaces")
     if after["namespaces"] <= 1_000:
         require(sizes.get(namespace) == 2, f"namespace_sizes has {sizes.get(namespace)} for 2 entries")
-    require(after["total_entries"] >= sum(sizes.values()), "total_entries is less than namespace_sizes sum to")
+    require(
+        after["total_entries"] >= sum(sizes.values()), "total_entries is less than namespace_sizes sum to"
+    )
     for name, least in (("get", 1), ("set", 3), ("delete", 1), ("total", 6)):
         field = f"{name}_requests"
         grown = after[field] - before[field]
@@ -68,7 +68,9 @@ def capabilities_name_profiles_and_limits(ctx: Context) -> None:
     unknown = set(found["profiles"]) - set(PROFILES)
     require(not unknown, f"profiles that the protocol does not know: {sorted(unknown)}")
     require("core" in found["profiles"], "the profile core is not offered")
-    require({"json"} <= set(found["envelope_types"]) <= {"json", "pickle"}, f"types {found['envelope_types']}")
+    require(
+        {"json"} <= set(found["envelope_types"]) <= {"json", "pickle"}, f"types {found['envelope_types']}"
+    )
     small = {name: limit for name, limit in found["limits"].items() if limit < 1}
     require(not small, f"limits that allow nothing: {small}")
 
@@ -86,7 +88,9 @@ def limits_are_those_published(ctx: Context) -> None:
     refused = ctx.set(
         namespace, "larger", {"type": "json", "data": f'"x{data[1:]}', "encoding": "json"}, status=413
     )
-    require(refused.json["code"] == "value_too_large", f"a larger value is refused as {refused.json['code']!r}")
+    require(
+        refused.json["code"] == "value_too_large", f"a larger value is refused as {refused.json['code']!r}"
+    )
     require(not ctx.contains(namespace, "larger"), "a value that was refused is stored")
 
 
@@ -113,12 +117,16 @@ def namespaces_are_listed_by_name(ctx: Context) -> None:
         ctx.clear(names[0])
         for limit in (1, 2, 1_000):
             pages = ctx.pages("list_namespaces", None, "namespaces", prefix=f"{root}.", limit=limit)
-            require(all(len(page) <= limit for page in pages), f"a page holds more than the {limit} asked for")
+            require(
+                all(len(page) <= limit for page in pages), f"a page holds more than the {limit} asked for"
+            )
             found = [summary["namespace"] for page in pages for summary in page]
             require(found == sorted(names[1:]), f"listed {found}, not {sorted(names[1:])}")
-        summary = pages[0][0]
+        summary = ctx.pages("list_namespaces", None, "namespaces", prefix=f"{root}.")[0][0]
         require(summary["entries"] == 1, f"one entry is counted as {summary['entries']}")
-        require(summary["cursor"] == ctx.cursor(summary["namespace"]), "the cursor listed is not the namespace's")
+        require(
+            summary["cursor"] == ctx.cursor(summary["namespace"]), "the cursor listed is not the namespace's"
+        )
     finally:
         for name in names:
             ctx.wire.send("DELETE", f"/registry/{name}/clear")

@@ -44,9 +44,9 @@ def html_report(summary: Summary) -> str:
 </header>
 <main>
 {"".join(_profile(summary, name, results) for name, results in summary.by_profile().items())}</main>
-<footer><p>A check cites the promises of openapi.yaml. Header fields that may hold secrets are hidden; a token is read
-from <code>$REGISTRY_SERVER_TOKEN</code>. Namespaces were random and were emptied: make what a request
-needs before you repeat it.</p></footer>
+<footer><p>A check cites the promises of openapi.yaml. Header fields that may hold secrets are hidden; curl
+reads a token from <code>$REGISTRY_SERVER_TOKEN</code>. Namespaces were random and were emptied: make what a
+request needs before you repeat it.</p></footer>
 </body>
 </html>
 """
@@ -58,13 +58,16 @@ def _text(text: str) -> str:
 
 def _counts(summary: Summary) -> str:
     shown = [(name, count) for name, count in summary.counts.items() if count]
-    return '<ul class="counts">' + "".join(
-        f'<li class="{name}"><b>{count}</b> {name}</li>' for name, count in shown
-    ) + "</ul>"
+    return (
+        '<ul class="counts">'
+        + "".join(f'<li class="{name}"><b>{count}</b> {name}</li>' for name, count in shown)
+        + "</ul>"
+    )
 
 
 def _profile(summary: Summary, name: str, results: list[Result]) -> str:
-    return f"<section><h2>{_text(name)}</h2>\n{''.join(_check(summary, result) for result in results)}</section>\n"
+    checks = "".join(_check(summary, result) for result in results)
+    return f"<section><h2>{_text(name)}</h2>\n{checks}</section>\n"
 
 
 def _check(summary: Summary, result: Result) -> str:

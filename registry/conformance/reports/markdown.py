@@ -46,7 +46,9 @@ def _told(summary: Summary, result: Result) -> list[str]:
     lines = ["", f"## {result.verdict.value}: {_code(check.id)}", "", _plain(check.claim)]
     lines += ["", f"{', '.join(check.promises)} ({check.level.value}). {_code(summary.said(result))}"]
     if result.exchanges:
-        lines += ["", "```sh", printable(curl_line(result.exchanges[-1], summary.redaction)), "```"]
+        line = printable(curl_line(result.exchanges[-1], summary.redaction))
+        fence = "```" if "```" not in line else "~" * 80
+        lines += ["", f"{fence}sh", line, fence]
     return lines
 
 

@@ -68,7 +68,9 @@ class Summary:
 
 def printable(text: str) -> str:
     """``text`` with escapes for what a terminal obeys and XML cannot hold."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text
+    )
 
 
 def kit_version() -> str:

@@ -58,7 +58,9 @@ class Terminal:
         if result.message:
             self._console.print(Text(f"            {self._shown(result.message)}"))
         if told and result.exchanges:
-            self._console.print(Text(f"            {self._shown(curl_line(result.exchanges[-1], self._redaction))}", "dim"))
+            self._console.print(
+                Text(f"            {self._shown(curl_line(result.exchanges[-1], self._redaction))}", "dim")
+            )
 
     def _shown(self, text: str) -> str:
         text = printable(self._redaction.text(text))

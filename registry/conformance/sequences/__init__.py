@@ -70,10 +70,16 @@ def _step(step: dict[str, Any], values: dict[str, Any], ctx: Context) -> None:
         fields=[(name, filled(value, values)) for name, value in step.get("headers", {}).items()],
         body=filled(step["body"], values) if "body" in step else None,
     )
-    require(answer.status == expect["status"], f"{answer.asked} is answered {answer.status}, not {expect['status']}")
+    require(
+        answer.status == expect["status"],
+        f"{answer.asked} is answered {answer.status}, not {expect['status']}",
+    )
     for name, value in expect.get("headers", {}).items():
         found = field_of(answer.exchange, name)
-        require(found == filled(value, values), f"{answer.asked}: {name} is {found!r}, not {filled(value, values)!r}")
+        require(
+            found == filled(value, values),
+            f"{answer.asked}: {name} is {found!r}, not {filled(value, values)!r}",
+        )
     if reason := mismatch(filled(expect.get("body", {}), values), answer.json or {}):
         raise Failure(f"{answer.asked}: {reason}")
     for name, pointer in step.get("save", {}).items():
