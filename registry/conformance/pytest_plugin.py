@@ -1,6 +1,6 @@
 """``pytest --registry-url URL``: each check a test. Every pytest of an environment loads it: it imports late.
 
-``--registry-profile`` and ``--registry-baseline`` are ``--assume`` and ``--baseline`` of the command; a token is
+``--registry-profile`` and ``--registry-baseline`` are the command's ``--assume`` and ``--baseline``; a token is
 read from ``REGISTRY_SERVER_TOKEN``. Filter with ``-k``.
 """
 

@@ -45,6 +45,10 @@ class Redaction:
         """The value of a header field, or `HIDDEN`."""
         return self.text(value) if name.lower() in SHOWN_FIELDS else HIDDEN
 
+    def bytes(self, raw: bytes) -> bytes:
+        """``raw`` without the secrets."""
+        return self.text(raw.decode(errors="surrogateescape")).encode(errors="surrogateescape")
+
     def text(self, text: str) -> str:
         """``text`` without the secrets."""
         for secret in self._secrets:

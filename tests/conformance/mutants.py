@@ -265,15 +265,21 @@ class Hides404Cursor(Reference):
 
 
 class _Lagging(Reference):
-    """Keeps, of each namespace, the entries as they were before its last write."""
+    """Keeps, of each namespace, the entries as they were some writes ago."""
+
+    behind = 1
 
     def __init__(self) -> None:
         super().__init__()
-        self.before: dict[int, dict[str, Entry]] = {}
+        self.states: dict[int, list[dict[str, Entry]]] = {}
 
     def changed(self, space: Space, op: str, key: str | None = None, digest: str | None = None) -> int:
-        self.before[id(space)] = dict(space.entries)
+        self.states.setdefault(id(space), []).append(dict(space.entries))
         return super().changed(space, op, key, digest)
+
+    def replica(self, space: Space) -> Space:
+        states = self.states.get(id(space), [])
+        return Space(states[-self.behind] if len(states) >= self.behind else {}, space.head)
 
 
 @breaks("REG-REV-04", caught_by="core.a_write_is_seen_by_the_next_read")
@@ -281,18 +287,18 @@ class ReadsReplica(_Lagging):
     """Reads come from a replica that is one write behind."""
 
     def read_space(self, namespace: str) -> Space:
-        space = self.space(namespace)
-        return Space(self.before.get(id(space), {}), space.head)
+        return self.replica(self.space(namespace))
 
 
 @breaks("REG-REV-04", caught_by="core.a_concurrent_history_is_linearizable")
 class ReadsReplicaNowAndThen(_Lagging):
-    """One read in five comes from a replica that is one write behind."""
+    """One read in five comes from a replica that is twelve writes behind."""
+
+    behind = 12
 
     def read_space(self, namespace: str) -> Space:
         space = self.space(namespace)
-        behind = self.count_of("get_entry") % 5 == 0
-        return Space(self.before.get(id(space), {}), space.head) if behind else space
+        return self.replica(space) if self.count_of("get_entry") % 5 == 0 else space
 
 
 @breaks("REG-REV-04", caught_by="durable.answered_writes_outlive_a_restart")
@@ -856,8 +862,8 @@ class StoresUntilTheBadEntry(Reference):
     def check_part(self, part: dict[str, Any]) -> None:
         super().check_part(part)
         if part.get("key", {}).get("data") == '"b"' and "value" in part:
-            for space in self.spaces.values():
-                if "a" in space.entries:
+            with self.moved:
+                for space in self.spaces.values():
                     self.store(space, "b", part["value"])
 
 

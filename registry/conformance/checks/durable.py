@@ -23,7 +23,7 @@ def answered_writes_outlive_a_restart(ctx: Context) -> None:
 
 @check("REG-REV-02", "REG-WCH-02", profile="durable", also=("watch",), needs=("restart",))
 def history_outlives_a_restart(ctx: Context) -> None:
-    """After a restart revisions go on and a watcher misses nothing, or the epoch is another and 410 says so."""
+    """After a restart revisions go on and a watcher misses nothing, or a new epoch answers it 410."""
     namespace = ctx.namespace()
     cursor = ctx.set(namespace, "a", 1).json["cursor"]
     ctx.set(namespace, "b", 1)

@@ -28,14 +28,14 @@ def curl_line(exchange: Exchange, redaction: Redaction) -> str:
 
 
 def _body(body: bytes, redaction: Redaction, words: list[str]) -> list[str]:
-    shown = body[:LONGEST]
+    shown = redaction.bytes(body)[:LONGEST]
     cut = f"  # the body goes on: {len(body):,} bytes in all" if len(body) > LONGEST else ""
     words = [
         *words,
         *(["-H", "'content-type;'"] if not any("content-type" in word for word in words) else []),
     ]
     try:
-        text = redaction.text(shown.decode())
+        text = shown.decode()
     except UnicodeDecodeError:
         text = ""
     if text.isprintable() and text and not text.startswith("@"):

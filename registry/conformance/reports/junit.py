@@ -1,7 +1,7 @@
 """The run in the form that CI servers read, a suite for each profile.
 
-A failure is a ``failure``; what the kit could not do, and what is blocked, an ``error``; what was not claimed,
-is disabled or is known, ``skipped``. A warning passes and is told in ``system-out``.
+A failure is a ``failure``; what the kit could not do, and what is blocked, an ``error``; what was not
+claimed, is disabled or is known, ``skipped``. A warning passes and is told in ``system-out``.
 """
 
 from __future__ import annotations

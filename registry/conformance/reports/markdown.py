@@ -43,7 +43,7 @@ def _row(profile: str, results: list[Result]) -> str:
 
 def _told(summary: Summary, result: Result) -> list[str]:
     check = result.check
-    lines = ["", f"## {result.verdict.value}: {_code(check.id)}", "", _plain(check.claim)]
+    lines = ["", f"## {result.verdict.value}: {_code(check.id)}", "", _plain(printable(check.claim))]
     lines += ["", f"{', '.join(check.promises)} ({check.level.value}). {_code(summary.said(result))}"]
     if result.exchanges:
         line = printable(curl_line(result.exchanges[-1], summary.redaction))
