@@ -51,6 +51,7 @@ def _case(suite: Element, summary: Summary, result: Result) -> None:
     if kind:
         told = SubElement(case, kind, message=said)
         last = curl_line(result.exchanges[-1], summary.redaction) if result.exchanges else ""
-        told.text = "\n".join([check.claim, f"promises: {', '.join(check.promises)}", said, printable(last)])
+        lines = [check.claim, f"promises: {', '.join(check.promises)}", said, last]
+        told.text = "\n".join(map(printable, lines))
     elif result.verdict is Verdict.WARN:
         SubElement(case, "system-out").text = f"warning: {said}"
