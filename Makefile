@@ -37,7 +37,7 @@ check: .venv/.dev ## Run the gates: style, types, imports, spec, generated code
 regenerate: .venv/.dev ## Generate the HTTP client anew from openapi.yaml
 	@.ci/regenerate generated/registry_client
 
-bench: .venv/.dev ## Measure the server against bare frameworks on this machine
+bench: .venv/.dev ## Measure server and registries against others on this machine
 	@$(PYTHON_IN_VENV) -m tests.benchmarks $(ARGS)
 
 lock: .venv/.dev ## Pin the dependencies of pyproject.toml again (ARGS=--upgrade: the newest)

@@ -7,13 +7,15 @@ from contextlib import contextmanager
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast, overload
 
-from registry import settings
+from registry import hierarchy, settings
+from registry.asynchronous import Asynchronous
 from registry.discovery import MISSING, Declared, Target, is_shared
 from registry.duplicates import Own, checked_policy, is_redefinition, taken
 from registry.errors import CoercionError, RegistryError, RemoteError, ValidationError
 from registry.factory import Factory
-from registry.origin import origin_of
+from registry.origin import told_origin
 from registry.overlay import Overlay
+from registry.steps import Ask, Steps, finish
 from registry.storage.base import PRESENT, Claim, Storage, View
 from registry.storage.choice import check_place, storage_for
 from registry.suggest import did_you_mean, near_names
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from registry.describe import Description
+    from registry.doctor import Diagnosis
 
 A = TypeVar("A")
 """What a registry holds."""
@@ -42,10 +45,14 @@ class RegistryMeta(type):
     _repository: Storage[Any, Any] | None
     _identity_by_name = property(lambda cls: getattr(cls._repository, "namespace", cls._repository))
 
-    def __getitem__(cls, key: Any) -> Any:
+    def __getitem__(cls: type[Registry[A]], key: Any) -> A:  # type: ignore[misc] # of a class of this metaclass
+        try:  # as `get_artifact`, and not by it: a call more would cost half a look-up
+            return cls._view.table[key]  # type: ignore[no-any-return]
+        except (KeyError, TypeError):
+            pass
         if cls._repository is None:  # a base class: FunctionalRegistry[[int], float]
-            return cast(Any, cls).__class_getitem__(key)
-        return cast(Any, cls).get_artifact(key)
+            return cast(A, cast(Any, cls).__class_getitem__(key))
+        return cls._miss(key, MISSING)
 
     def __contains__(cls, key: object) -> bool:
         return cast(bool, cast(Any, cls).has_identifier(key))
@@ -90,17 +97,21 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         trusted_modules: modules into which unsigned references are followed.
         entry_points: find the entry points of this group too, each imported when it is looked up; the rule
             is in `registry.discovery`.
+        parent: a registry of the same kind, in which names that are not found here are looked up; the rule
+            is in `registry.hierarchy`. Not inherited by subclasses, as no place is.
         frozen: path of a lock file: a shared registry holds what was frozen there and asks no server;
             ``REGISTRY_FROZEN`` unless given.
 
     Raises:
         NamespaceError: ``logic_namespace`` is not a namespace. Nothing is contacted.
+        CoercionError: ``parent`` is none that this registry can fall back to.
     """
 
     _repository: ClassVar[Storage[Any, Any] | None] = None
     _view: ClassVar[View[Any, Any]] = _NOTHING
     _own: ClassVar[dict[Any, Own]] = {}
     _declared: ClassVar[Declared] = Declared()
+    _parent: ClassVar[type[Registry[Any]] | None] = None
     _deprecated: ClassVar[Noted] = Noted()
     _strict: ClassVar[bool] = False
     _abstract: ClassVar[bool] = False
@@ -118,6 +129,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         trust: Any = "signed",
         trusted_modules: Iterable[str] = (),
         entry_points: str | None = None,
+        parent: type[Registry[Any]] | None = None,
         frozen: str | PathLike[str] | None = None,
         base: bool = False,
         **keywords: Any,
@@ -147,18 +159,20 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         )
         cls._declared = getattr(cls._repository, "declared", cls._declared)
         cls._view = cls._repository.view or View(_NOTHING.table)
+        cls._parent = None if parent is None else hierarchy.checked_parent(cls, parent)
 
     # ---- register
 
     @classmethod
-    def _register(cls, key: Any, artifact: Any) -> None:
+    def _registering(cls, key: Any, artifact: Any) -> Steps[None]:
         """Store ``artifact`` under ``key`` if the name is free, or the duplicate policy says so."""
         cls.validate_artifact(artifact)
         if cls._declared.gives_way(cls, _hashable(key), artifact):
-            cls._settle(key, artifact, cls._storage().claim(key, artifact))
+            claim = yield Ask(cls._storage(), "claim", (key, artifact))
+            yield from cls._settling(key, artifact, claim)
 
     @classmethod
-    def _settle(cls, key: Any, artifact: Any, claim: Claim) -> None:
+    def _settling(cls, key: Any, artifact: Any, claim: Claim) -> Steps[None]:
         """Do what is to be done after a create: nothing, replace, or raise."""
         if not (claim.won or claim.same):
             policy = cls._on_duplicate or settings.on_duplicate()
@@ -166,11 +180,11 @@ class Registry(Generic[A], metaclass=RegistryMeta):
                 return
             check_replaceable(cls, key)
             if policy == "replace":
-                claim = cls._storage().replace(key, artifact, PRESENT)
+                claim = yield Ask(cls._storage(), "replace", (key, artifact, PRESENT))
             elif is_redefinition(cls._own.get(key), artifact, claim):
-                claim = cls._storage().replace(key, artifact, claim.version)
+                claim = yield Ask(cls._storage(), "replace", (key, artifact, claim.version))
             if not (claim.won or claim.same):
-                raise taken(cls.__name__, cls._shown(), key, str(origin_of(artifact)), claim.owner)
+                raise taken(cls.__name__, cls._shown(), key, told_origin(artifact), claim.owner)
         if claim.won:
             cls._own[key] = Own.of(claim.version, artifact)
             cls._deprecated.registered(cls, key, artifact)
@@ -201,7 +215,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
                 errors[key] = error
         for key, claim in cls._storage().claim_many(prepared).items():
             try:
-                cls._settle(key, mapping[key], claim)
+                finish(cls._settling(key, mapping[key], claim))
             except ValidationError as error:
                 if not skip_invalid:
                     raise
@@ -252,7 +266,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             DuplicateKeyError: the alias is taken; ``on_duplicate`` applies where it is an alias of another.
             CoercionError: ``name`` leads back to the alias.
         """
-        cls._declared.add_alias(cls, _hashable(alias), _hashable(name))
+        finish(cls._declared.adding_alias(cls, _hashable(alias), _hashable(name)))
 
     @classmethod
     def register_module(cls, module: ModuleType | str) -> dict[str, Any]:
@@ -285,8 +299,16 @@ class Registry(Generic[A], metaclass=RegistryMeta):
 
     # ---- look up
 
+    @overload
     @classmethod
-    def get_artifact(cls, key: Any, default: Any = MISSING) -> A:
+    def get_artifact(cls, key: Any) -> A: ...
+
+    @overload
+    @classmethod
+    def get_artifact(cls, key: Any, default: T) -> A | T: ...
+
+    @classmethod
+    def get_artifact(cls, key: Any, default: Any = MISSING) -> Any:
         """The artifact registered under ``key``, or ``default`` where one is given and there is none.
 
         On a shared registry this is one request, also for a miss.
@@ -297,7 +319,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             RemoteError: the server gave no usable answer; no default hides that.
         """
         try:
-            return cls._view.table[key]  # type: ignore[no-any-return]
+            return cls._view.table[key]
         except (KeyError, TypeError):
             pass
         return cls._miss(key, default)
@@ -305,68 +327,114 @@ class Registry(Generic[A], metaclass=RegistryMeta):
     @classmethod
     def _miss(cls, key: Any, default: Any) -> A:
         """A look-up that the view could not answer."""
+        return finish(cls._looking_up(key, default))
+
+    @classmethod
+    def _getting(cls, key: Any, default: Any) -> Steps[A]:
+        """The steps of `get_artifact`."""
+        try:
+            return cls._view.table[key]  # type: ignore[no-any-return]
+        except (KeyError, TypeError):
+            pass
+        found: A = yield from cls._looking_up(key, default)
+        return found
+
+    @classmethod
+    def _looking_up(cls, key: Any, default: Any) -> Steps[A]:
+        """The steps of `_miss`."""
         repository = cls._storage()
         _hashable(key)
         cls._deprecated.looked_up(cls, key)
         near: list[str] | None = None
-        if default is not MISSING or cls._declared.declares(key):
-            found: A = repository.get(key, MISSING)
+        # What only gets near names, a search, is not asked of a storage here that a parent stands behind.
+        above = cls._parent is not None and repository.view is not None
+        if above or default is not MISSING or cls._declared.declares(key):
+            found: A = yield Ask(repository, "get", (key, MISSING))
             if found is not MISSING:
                 return found
         else:
             try:
-                return repository[key]
+                found = yield Ask(repository, "__getitem__", (key,))
+                return found
             except RegistryError as error:
                 if "alias" in error.context:
                     raise  # the name is there; what it leads to is not
                 near = error.suggestions
             except KeyError:  # of a user's own mapping
                 pass
-        found = cls._declared.find(cls, key, default)
+        found = yield from cls._declared.finding(cls, key, default)
         if found is not MISSING:
             return found
-        raise cls._not_found(key, repository.near_names(key) if near is None else near)
+        if cls._parent is not None:
+            found = yield from hierarchy.falling_back(cls, key, default, near)
+            return found
+        if default is not MISSING:
+            return default  # type: ignore[no-any-return]
+        if near is None:
+            near = yield Ask(repository, "near_names", (key,))
+        raise cls._not_found(key, near)
 
     @classmethod
     def _not_found(cls, key: Any, near: list[str]) -> RegistryError:
         context = {"key": key, "registry": cls.__name__}
-        if cls._declared and isinstance(key, str):
+        if (cls._declared or cls._parent) and isinstance(key, str):
             near = near_names(key, dict.fromkeys([*near, *cls._declared.all_names()]))
         if cls._storage().location:
             context["location"] = cls._storage().location
+        shown = " or ".join(level._shown() for level in hierarchy.levels(cls))
         return RegistryError(
-            f"Key not found: {key!r} in {cls._shown()}.{did_you_mean(near)}",
+            f"Key not found: {key!r} in {shown}.{did_you_mean(near)}",
             suggestions=near,
             context=context,
         )
 
     @classmethod
+    def _not_here(cls, key: Any) -> RegistryError:
+        """The error that there is nothing to change under ``key``: a parent's is not changed from here."""
+        missing = cls._not_found(key, cls._storage().near_names(key))
+        return missing if cls._parent is None else hierarchy.only_above(cls, key, missing)
+
+    @classmethod
     def has_identifier(cls, key: Any) -> bool:
-        """Whether an artifact is registered under ``key``."""
-        return _hashable(key) in cls._view.table or key in cls._storage() or cls._declared.has(cls, key)
+        """Whether a look-up of ``key`` finds an artifact."""
+        if _hashable(key) in cls._view.table or key in cls._storage() or cls._declared.has(cls, key):
+            return True
+        return cls._parent is not None and hierarchy.parents_have(cls, key)
 
     @classmethod
     def has_artifact(cls, artifact: A) -> bool:
-        """Whether this artifact, by identity, is registered under any name."""
-        return bool(cls._storage().keys_of(artifact))
+        """Whether this artifact, by identity, is registered under any name, here or in a parent."""
+        return next(hierarchy.names_of(cls, artifact), MISSING) is not MISSING
 
     @classmethod
     def iter_identifiers(cls) -> Iterator[Any]:
         """The names, in the order of their registration; a snapshot, no artifact is decoded.
 
-        After them, those that are only lazy so far, and entry points; none is imported.
+        After them, those that are only lazy so far, and entry points; none is imported. Then the parent's.
         """
-        names = iter(cls._storage())
-        return cls._declared.listed(names) if cls._declared else names
+        return iter(finish(cls._listing()))
+
+    @classmethod
+    def _listing(cls) -> Steps[Iterable[Any]]:
+        names: Iterable[Any] = yield Ask(cls._storage(), "__iter__")
+        if cls._declared:
+            names = cls._declared.listed(names)
+        if cls._parent is not None:
+            inherited = yield from cls._parent._listing()
+            names = hierarchy.listed(cls, names, inherited)
+        return names
 
     @classmethod
     def items(cls) -> Iterator[tuple[Any, A]]:
         """Names and artifacts, in the order of registration, then lazies and entry points, imported for it.
 
+        Then those of the parent that have no other meaning here.
         Of these, one that cannot be loaded is left out with a `BrokenArtifactWarning`.
         """
         items = iter(cls._storage().items())
-        return cls._declared.items(cls, items) if cls._declared else items
+        if cls._declared:
+            items = cls._declared.items(cls, items)
+        return hierarchy.items(cls, items) if cls._parent is not None else items
 
     # ---- show
 
@@ -388,6 +456,17 @@ class Registry(Generic[A], metaclass=RegistryMeta):
 
         return as_table(cls)
 
+    @classmethod
+    def explain(cls, key: Any) -> Diagnosis:
+        """Why ``key`` is found here or is not, and whether it can be used: all that a look-up depends on.
+
+        Settings, keys, the server, each parent, near names, and what would be imported. Nothing is decoded,
+        imported or run. ``print`` it; ``.usable`` and ``.as_dict()`` are for programs.
+        """
+        from registry.doctor import explain
+
+        return explain(cls, _hashable(key))
+
     # ---- change
 
     @classmethod
@@ -405,7 +484,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         if not claim.won and cls._declared.has(cls, key):  # found, and not stored so far
             claim = cls._storage().claim(key, artifact)
         if not claim.won:
-            raise cls._not_found(key, cls._storage().near_names(key))
+            raise cls._not_here(key)
         cls._own[key] = Own.of(claim.version, artifact)
         return artifact
 
@@ -420,7 +499,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             del cls._storage()[_hashable(key)]
         except KeyError:
             if not cls._declared.forget(key):
-                raise cls._not_found(key, cls._storage().near_names(key)) from None
+                raise cls._not_here(key) from None
         cls._declared.forget(key)
         cls._own.pop(key, None)
 
@@ -434,7 +513,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         keys = cls._storage().keys_of(artifact)
         if not keys:
             raise RegistryError(
-                f"{origin_of(artifact)} is not registered in {cls._shown()}",
+                f"{told_origin(artifact)} is not registered in {cls._shown()}",
                 context={"registry": cls.__name__},
             )
         for key in keys:
@@ -536,7 +615,9 @@ class Registry(Generic[A], metaclass=RegistryMeta):
 
     @classmethod
     def _len_mapping(cls) -> int:
-        return len(list(cls.iter_identifiers())) if cls._declared else len(cls._storage())
+        if cls._declared or cls._parent is not None:
+            return len(list(cls.iter_identifiers()))
+        return len(cls._storage())
 
     @classmethod
     def _iter_mapping(cls) -> Iterator[Any]:
@@ -558,7 +639,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         return f"{cls.__name__} ({location})" if location else cls.__name__
 
 
-class NamedRegistry(Factory, Versions, Registry[A], base=True):
+class NamedRegistry(Factory, Versions, Asynchronous[A], Registry[A], base=True):
     """A registry whose artifacts mostly have a name of their own: `register_artifact` and its forms."""
 
     @overload
@@ -591,13 +672,19 @@ class NamedRegistry(Factory, Versions, Registry[A], base=True):
         """
         if artifact is MISSING and isinstance(name_or_artifact, str):
             return lambda decorated: cls.register_artifact(name_or_artifact, decorated, aliases=aliases)
+        return finish(cls._registering_named(name_or_artifact, artifact, aliases))
+
+    @classmethod
+    def _registering_named(
+        cls, name_or_artifact: Any, artifact: Any, aliases: Iterable[Hashable]
+    ) -> Steps[Any]:
         if artifact is MISSING:
             name, artifact = own_name(name_or_artifact, cls.__name__), name_or_artifact
         else:
             name = name_or_artifact
-        cls._register(name, artifact)
+        yield from cls._registering(name, artifact)
         for alias in (aliases,) if isinstance(aliases, str) else aliases:
-            cls.add_alias(alias, name)
+            yield from cls._declared.adding_alias(cls, _hashable(alias), _hashable(name))
         return artifact
 
 

@@ -15,7 +15,8 @@ except ImportError:
     raise SystemExit(2) from None
 
 from registry import settings
-from registry.commands import entries, keys, versions
+from registry.commands import doctor, entries, keys, versions
+from registry.commands import tokens as token_commands
 from registry.commands.terminal import explained, show_what_cannot_be_encoded
 from registry.conformance.command import conformance
 from registry.errors import ValidationError
@@ -32,6 +33,8 @@ entries.add_to(app)
 versions.add_to(app)
 app.add_typer(keys.app, name="key")
 app.command()(keys.resign)
+app.command()(doctor.doctor)
+app.add_typer(token_commands.app, name="token")
 app.command()(conformance)
 
 Host = Annotated[
@@ -53,10 +56,14 @@ Port = Annotated[
 Storage = Annotated[
     str | None,
     typer.Option(
-        help="Where the data lives: sqlite:///path/to/registry.db, or memory: to keep nothing.",
+        help="Where the data lives: sqlite:///path/to/registry.db, redis://host, or memory: to keep nothing.",
         envvar="REGISTRY_SERVER_STORAGE",
         show_default="SQLite in your data directory",
     ),
+]
+AllowVolatile = Annotated[
+    bool,
+    typer.Option("--allow-volatile", help="Take a storage that can lose answered writes, as it is set up."),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Log every request.")]
 AllowedHost = Annotated[
@@ -64,6 +71,52 @@ AllowedHost = Annotated[
     typer.Option(
         help="Host name to answer for, beside loopback's; can be given again.",
         show_default="any off loopback",
+    ),
+]
+
+Tokens = Annotated[
+    str | None,
+    typer.Option(
+        help="The token file; with one, every request needs a token.",
+        envvar="REGISTRY_SERVER_TOKENS",
+        show_default="the one beside the data, if there is one",
+    ),
+]
+RequireAuth = Annotated[
+    bool,
+    typer.Option(
+        "--require-auth", help="Do not start without a valid token.", envvar="REGISTRY_SERVER_REQUIRE_AUTH"
+    ),
+]
+TlsCert = Annotated[
+    str | None,
+    typer.Option(
+        help="Serve https with this certificate chain, a PEM file.",
+        envvar="REGISTRY_SERVER_TLS_CERT",
+        show_default="http",
+    ),
+]
+TlsKey = Annotated[
+    str | None,
+    typer.Option(
+        help="The certificate's private key, a PEM file.",
+        envvar="REGISTRY_SERVER_TLS_KEY",
+        show_default="in the certificate's file",
+    ),
+]
+TrustedProxy = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Address or network of a proxy whose X-Forwarded-For is believed; can be given again.",
+        show_default="none",
+    ),
+]
+AuditLog = Annotated[
+    str | None,
+    typer.Option(
+        help="Append a line of JSON for each write to this file.",
+        envvar="REGISTRY_SERVER_AUDIT_LOG",
+        show_default="none",
     ),
 ]
 
@@ -84,10 +137,17 @@ def _root(
     port: Port = None,
     storage: Storage = None,
     allowed_host: AllowedHost = None,
+    allow_volatile: AllowVolatile = False,
+    tokens: Tokens = None,
+    require_auth: RequireAuth = False,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    trusted_proxy: TrustedProxy = None,
+    audit_log: AuditLog = None,
     debug: Debug = False,
 ) -> None:
     if context.invoked_subcommand is None:
-        serve(host=host, port=port, storage=storage, allowed_host=allowed_host, debug=debug)
+        context.invoke(serve, **context.params)
 
 
 @app.command()
@@ -96,6 +156,13 @@ def serve(
     port: Port = None,
     storage: Storage = None,
     allowed_host: AllowedHost = None,
+    allow_volatile: AllowVolatile = False,
+    tokens: Tokens = None,
+    require_auth: RequireAuth = False,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    trusted_proxy: TrustedProxy = None,
+    audit_log: AuditLog = None,
     debug: Debug = False,
 ) -> None:
     """Run a registry server until it is told to stop (Ctrl-C, or SIGTERM).
@@ -113,7 +180,14 @@ def serve(
                 port=settings.server_port() if port is None else port,
                 storage=storage,
                 allowed_hosts=tuple(allowed_host or ()),
+                allow_volatile=allow_volatile,
                 debug=debug,
+                tokens=tokens or None,
+                require_auth=require_auth,
+                tls_cert=tls_cert or None,
+                tls_key=tls_key or None,
+                trusted_proxies=tuple(trusted_proxy or ()),
+                audit_log=audit_log or None,
             ),
             typer.echo,
         )

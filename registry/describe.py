@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from registry.errors import RemoteError, ValidationError
+from registry.hierarchy import levels
 from registry.origin import origin_of
 from registry.storage.base import Storage
 from registry.versions.deprecation import Deprecation
@@ -31,7 +32,7 @@ class Description(NamedTuple):
         summary: first line of the docstring; empty as ``signature`` is.
         origin: ``module.qualname (file:line)`` as far as known; what is to be imported of what is not loaded.
         stored: where: ``this process``, a mapping's type, ``research.losses at http://...``, the distribution
-            of an entry point.
+            of an entry point; with the registry's name where it is a parent's.
         state: ``loaded`` or ``lazy``: whether a look-up has to decode or import it.
         alias_of: the name that an alias leads to; else None.
         deprecation: what is said against using it, or None.
@@ -51,8 +52,11 @@ class Description(NamedTuple):
 def describe(cls: type[Registry[Any]]) -> list[Description]:
     """See `Registry.describe`."""
     found: dict[Any, Description] = {}
-    for described in (*_stand_ins(cls), *_stored(cls), *_declared(cls)):
-        found.setdefault(described.name, described)
+    for level in levels(cls):
+        for described in (*_stand_ins(level), *_stored(level), *_declared(level)):
+            if level is not cls:
+                described = described._replace(stored=f"{described.stored} ({level.__name__})")
+            found.setdefault(described.name, described)
     return list(found.values())
 
 

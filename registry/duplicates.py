@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from registry import settings
 from registry.errors import DuplicateKeyError, ValidationError
+from registry.origin import JSON_VALUE
 from registry.storage.base import Claim
 
 
@@ -75,7 +76,8 @@ def taken(registry: str, shown: str, key: Any, offered: str, owner: str) -> Dupl
         offered: where what was offered is defined.
         owner: where what stands there was defined.
     """
-    changed = "" if offered != owner else ", where its code or a value it uses has changed since"
+    edited = offered == owner != JSON_VALUE
+    changed = ", where its code or a value it uses has changed since" if edited else ""
     return DuplicateKeyError(
         f"{shown} already has {key!r}, registered from {owner}; offered now from {offered}{changed}",
         suggestions=[

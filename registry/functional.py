@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from registry.base import NamedRegistry, type_arguments
 from registry.errors import CoercionError
 
-P = ParamSpec("P")
-R = TypeVar("R")
+if TYPE_CHECKING:  # with defaults (PEP 696), which the typing of Python 3.11 does not have
+    from typing_extensions import ParamSpec, TypeVar
+
+    from registry.static import RegistersCallables
+
+    P = ParamSpec("P", default=...)
+    R = TypeVar("R", default=Any)
+else:
+    from typing import ParamSpec, TypeVar
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
 
 
 class FunctionalRegistry(NamedRegistry[Callable[P, R]], base=True):
@@ -18,6 +28,9 @@ class FunctionalRegistry(NamedRegistry[Callable[P, R]], base=True):
     ``FunctionalRegistry[[int, str], float]`` declares what they are called with and what they return; with
     ``strict=True`` a callable that does not conform is refused.
     """
+
+    if TYPE_CHECKING:  # checkers refuse what ``strict=`` refuses at run time
+        register_artifact: RegistersCallables = RegistersCallables()  # type: ignore[assignment]
 
     @classmethod
     def validate_artifact(cls, artifact: Any) -> Callable[P, R]:

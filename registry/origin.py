@@ -10,6 +10,9 @@ from typing import Any
 _MAX_WRAPPERS = 32
 """How many layers of ``functools.wraps``, ``partial`` and methods are looked through."""
 
+JSON_VALUE = "a JSON value"
+"""What messages say instead of an origin where there is none."""
+
 _TEXT = re.compile(r"(?P<name>[^\s(]*)(?: ?\((?P<file>.+?)(?::(?P<line>\d+))?\))?", re.DOTALL)
 
 
@@ -112,6 +115,12 @@ def origin_of(artifact: object, frame: FrameType | None = None) -> Origin:
         return _origin_of_other(artifact, frame)
     except Exception:  # an artifact's own __getattr__ may raise anything; where it comes from is only shown
         return _at_frame(f"<{type(artifact).__name__}>", "", frame)
+
+
+def told_origin(artifact: object) -> str:
+    """`origin_of` for a message about an artifact; JSON has no origin, here and on a server."""
+    is_json = artifact is None or isinstance(artifact, (dict, list, str, int, float))
+    return JSON_VALUE if is_json else str(origin_of(artifact))
 
 
 def _origin_of_other(artifact: object, frame: FrameType | None) -> Origin:

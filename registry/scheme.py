@@ -86,12 +86,11 @@ class SchemeRegistry(NamedRegistry[Any], base=True):
 
     @classmethod
     def _published_schema(cls, name: str) -> dict[str, Any] | None:
-        entry = getattr(cls._storage(), "entry", None)
-        if entry is None:
-            return None  # a local registry publishes nothing
         from registry.envelope.form import parse_json
+        from registry.hierarchy import stored_entry
 
-        text = (entry(name).envelope.meta or {}).get("scheme")
+        entry = stored_entry(cls, name)
+        text = (entry.envelope.meta or {}).get("scheme") if entry else None
         schema = parse_json(text) if text is not None else None
         return schema if isinstance(schema, dict) else None
 

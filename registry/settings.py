@@ -10,6 +10,7 @@ variable                        is                                              
 ``REGISTRY_SERVER_PORT``        the server's port; for the server: where it listens    ``8001``
 ``REGISTRY_SERVER_TIMEOUT``     seconds a client waits for an answer                   ``5.0``
 ``REGISTRY_SERVER_TOKEN``       bearer token that clients send                         none
+``REGISTRY_SERVER_CA``          certificates of authorities that clients trust         public ones
 ``REGISTRY_SERVER_STORAGE``     where the server keeps its data, ``sqlite:///path``    user's data
 ``REGISTRY_ON_DUPLICATE``       ``error``, ``replace`` or ``keep``                     ``error``
 ``REGISTRY_SIGNING_KEY_FILE``   the keys that sign and verify                          user's own file
@@ -56,6 +57,11 @@ def server_timeout() -> float:
 def server_token() -> str | None:
     """``REGISTRY_SERVER_TOKEN``, or None."""
     return _read("REGISTRY_SERVER_TOKEN", _text, None)
+
+
+def server_ca() -> str | None:
+    """``REGISTRY_SERVER_CA``, the path of a PEM file, or None."""
+    return _read("REGISTRY_SERVER_CA", _text, None)
 
 
 def server_storage() -> str | None:

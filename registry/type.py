@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from types import FunctionType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from registry.base import NamedRegistry, type_arguments
 from registry.errors import CoercionError, ConformanceError
 from registry.origin import origin_of
 
-C = TypeVar("C")
+if TYPE_CHECKING:  # with a default (PEP 696), which the typing of Python 3.11 does not have
+    from typing_extensions import TypeVar
+
+    from registry.static import RegistersClasses
+
+    C = TypeVar("C", default=Any)
+else:
+    from typing import TypeVar
+
+    C = TypeVar("C")
 
 
 class TypeRegistry(NamedRegistry[type[C]], base=True):
@@ -18,6 +27,9 @@ class TypeRegistry(NamedRegistry[type[C]], base=True):
     ``TypeRegistry[Model]`` declares what they are; with ``abstract=True`` a class that does not inherit it is
     refused, and with ``strict=True`` one whose methods cannot be called as it declares.
     """
+
+    if TYPE_CHECKING:  # checkers refuse what ``abstract=`` refuses at run time
+        register_artifact: RegistersClasses = RegistersClasses()  # type: ignore[assignment]
 
     @classmethod
     def validate_artifact(cls, artifact: Any) -> type[C]:

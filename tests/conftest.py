@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,7 @@ import pytest
 if TYPE_CHECKING:
     import httpx
 
+    from tests.contract.redis_process import RedisProcess
     from tests.server.processes import LiveServer
 
 
@@ -55,6 +58,40 @@ def live_server_url(live_server: LiveServer, monkeypatch: pytest.MonkeyPatch) ->
     """`live_server`'s address, also in ``REGISTRY_SERVER_URL``: registries of this process find it."""
     monkeypatch.setenv("REGISTRY_SERVER_URL", live_server.url)
     return live_server.url
+
+
+@pytest.fixture(scope="session")
+def redis_process() -> Iterator[RedisProcess]:
+    """A Redis-compatible server of this test process, with room for a store for each test.
+
+    It syncs each write, on a file system in memory where there is one: tests write one by one, and would
+    wait for the disk most of the time. Tests of what a killed server has kept start one of their own.
+    """
+    from tests.contract.redis_process import RedisProcess
+
+    in_memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="registry-redis-", dir=in_memory) as folder:
+        process = RedisProcess(Path(folder)).start()
+        yield process
+        process.kill()
+
+
+@pytest.fixture
+def start_redis(tmp_path: Path) -> Iterator[Callable[..., RedisProcess]]:
+    """``start_redis(**settings)``: Redis-compatible servers of a test's own, killed when it ends."""
+    from tests.contract.redis_process import RedisProcess
+
+    processes: list[RedisProcess] = []
+
+    def start(**settings: str) -> RedisProcess:
+        folder = tmp_path / f"redis{len(processes)}"
+        folder.mkdir(exist_ok=True)
+        processes.append(RedisProcess(folder, **settings))
+        return processes[-1].start()
+
+    yield start
+    for process in processes:
+        process.kill()
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,10 @@
 2. what is registered under it, here or on the server, else
 3. what this process declared it to be: an alias leads to its target, by this rule again; a lazy artifact is
    imported, else
-4. the entry point of that name, of the installed distributions.
+4. the entry point of that name, of the installed distributions, else
+5. where the registry has a ``parent=``, what it means there: see `registry.hierarchy`.
 
-Steps 3 and 4 happen behind the miss of a look-up, so finding what is registered costs nothing more.
+Steps 3 to 5 happen behind the miss of a look-up, so finding what is registered costs nothing more.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from registry.errors import (
     ValidationError,
 )
 from registry.origin import origin_of
+from registry.steps import Ask, Steps, finish
 from registry.suggest import near_names
 
 if TYPE_CHECKING:
@@ -147,7 +149,11 @@ class Declared:
     # ---- look up
 
     def find(self, cls: type[Registry[Any]], key: Any, default: Any) -> Any:
-        """What ``key``, under which nothing is stored, stands for; `MISSING` where it is nothing.
+        """What ``key``, under which nothing is stored, stands for; `MISSING` where it is nothing."""
+        return finish(self.finding(cls, key, default))
+
+    def finding(self, cls: type[Registry[Any]], key: Any, default: Any) -> Steps[Any]:
+        """The steps of `find`.
 
         Raises:
             ArtifactLoadError: it stands for what cannot be loaded.
@@ -155,11 +161,9 @@ class Declared:
         """
         target = self.aliases.get(key, MISSING)
         if target is not MISSING:
-            return self._follow(cls, key, target, default)
+            return (yield from self._following(cls, key, target, default))
         source = self.lazy.get(key) or self.plugins.get(key)
-        if source is None:
-            return default
-        return self._loaded(cls, key, source)
+        return MISSING if source is None else self._loaded(cls, key, source)
 
     def has(self, cls: type[Registry[Any]], key: Any) -> bool:
         target = self.aliases.get(key, MISSING)
@@ -179,15 +183,15 @@ class Declared:
             try:
                 artifact = cls.get_artifact(key)
             except ArtifactLoadError as error:
-                _warn(error)
+                warn_of(error)
                 continue
             yield key, artifact
 
-    def _follow(self, cls: type[Registry[Any]], key: Any, target: Any, default: Any) -> Any:
+    def _following(self, cls: type[Registry[Any]], key: Any, target: Any, default: Any) -> Steps[Any]:
         if default is not MISSING:
-            return cls.get_artifact(target, default)
+            return (yield from cls._getting(target, default))
         try:
-            return cls.get_artifact(target)
+            return (yield from cls._getting(target, MISSING))
         except RegistryError as error:
             raise RegistryError(
                 f"{key!r} in {cls.__name__} is an alias. {error.message}",
@@ -238,8 +242,8 @@ class Declared:
         offered = f"lazily from {artifact}" if isinstance(artifact, Target) else str(origin_of(artifact))
         return self._settled(cls, key, owner, offered)
 
-    def add_alias(self, cls: type[Registry[Any]], alias: Any, key: Any) -> None:
-        """See `Registry.add_alias`."""
+    def adding_alias(self, cls: type[Registry[Any]], alias: Any, key: Any) -> Steps[None]:
+        """The steps of `Registry.add_alias`."""
         if self.aliases.get(alias, MISSING) == key:
             return
         if self._leads_to(key, alias):
@@ -252,7 +256,7 @@ class Declared:
         if alias in self.aliases:
             if not self._settled(cls, alias, f"as an alias of {self.aliases[alias]!r}", offered):
                 return
-        elif alias in self.lazy or alias in cls._storage():
+        elif alias in self.lazy or (yield Ask(cls._storage(), "__contains__", (alias,))):
             # The artifact would be lost, or go on being found first: no policy makes that right.
             raise _duplicate(cls, alias, "", offered)
         self.aliases[alias] = key
@@ -303,7 +307,8 @@ def _top(module: object) -> str | None:
     return module.partition(".")[0] if isinstance(module, str) else None
 
 
-def _warn(error: ArtifactLoadError) -> None:
+def warn_of(error: ArtifactLoadError) -> None:
+    """Warn that a listing leaves an artifact out."""
     from warnings import warn
 
     warn(error.message, BrokenArtifactWarning, stacklevel=4)

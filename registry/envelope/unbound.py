@@ -10,7 +10,7 @@ import dis
 import sys
 from collections.abc import Iterator
 from types import CodeType, FunctionType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 _LOADS = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
 MAIN = ("__main__", "__mp_main__")
@@ -69,7 +69,7 @@ def missing_in(function: FunctionType) -> dict[str, int | None]:
     namespace = function.__globals__
     if not _may_bind_more(namespace):
         return {}
-    builtins: Any = function.__builtins__  # type: ignore[attr-defined]
+    builtins = cast(Any, function).__builtins__  # not in every version of the typeshed
     missing: dict[str, int | None] = {}
     for name, line, guarded in lookups(function.__code__):
         if not guarded and name not in namespace and name not in builtins:

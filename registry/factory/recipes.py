@@ -13,6 +13,7 @@ from registry.envelope.json_codec import encode_exactly
 from registry.errors import SerializationError
 from registry.factory.problems import RESERVED, Path, alternatives, shown
 from registry.factory.schemes import scheme_of
+from registry.hierarchy import names_of
 from registry.prefixes import Names
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ class _Writer:
             return None
         artifact = value.func if bound else type(value)
         for registry in (self._names.home, *self._names.registries.values()):
-            for name in registry._storage().keys_of(artifact):
+            for name in names_of(registry, artifact):
                 return Recipe(registry, name, artifact, scheme_of(name, artifact), bound, fields)
         return None
 

@@ -256,9 +256,9 @@ class MappingStorage(Storage[K, V]):
 
 def taken_by(current: object, offered: object) -> Claim:
     """The claim that ``offered`` lost to ``current``, both of this process."""
-    from registry.origin import origin_of
+    from registry.origin import told_origin
 
-    return Claim(False, current, same=is_same(current, offered), owner=str(origin_of(current)))
+    return Claim(False, current, same=is_same(current, offered), owner=told_origin(current))
 
 
 def is_same(one: object, other: object) -> bool:

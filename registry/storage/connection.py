@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple, cast
 
@@ -10,7 +10,8 @@ import httpx
 
 from registry import settings
 from registry.errors import ValidationError
-from registry.storage.http import REPEATED, RegistryHttpClient
+from registry.steps import Ask, Steps, finish
+from registry.storage.http import REPEATED, AwaitedHttpClient, RegistryHttpClient
 from registry.storage.problems import is_as_specified, outside_contract, raise_problem
 from registry_client import Client
 from registry_client.errors import UnexpectedStatus
@@ -75,49 +76,83 @@ class Connection:
             ValidationError: what the server answered, as a local registry would raise it, or `RemoteError`.
         """
         server = self.url
-        try:
-            response: Response[Any] = operation.sync_detailed(*path, client=self._client(server), **arguments)
-        except UnexpectedStatus as error:
-            raise outside_contract(server, f"status {error.status_code}") from None
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            if isinstance(error, ValidationError):
-                raise  # ours; some of them are also builtins
-            reason = f"an answer that is not as specified ({type(error).__name__})"
-            raise outside_contract(server, reason) from error
-        answer = response.parsed
-        if not is_as_specified(answer):
-            raise outside_contract(server, "an answer that is not as specified")
-        if isinstance(answer, Problem):
-            raise_problem(answer, server, repeated=REPEATED in response.headers)
-        not_modified = response.status_code == HTTPStatus.NOT_MODIFIED and arguments.get("if_none_match")
-        if answer is None and not not_modified:
-            raise outside_contract(server, f"status {response.status_code:d} without its body")
-        return answer
+        with Understanding(server):
+            response: Response[Any] = operation.sync_detailed(*path, client=self.client(server), **arguments)
+        return answer_of(response, server, arguments)
+
+    async def awaiting(self, method: str, operation: Any, *path: str, **arguments: Any) -> Any:
+        """`call`, which is the one ``method`` there is, awaited."""
+        server = self.url
+        with Understanding(server):
+            client = self.client(server)
+            response: Response[Any] = await operation.asyncio_detailed(*path, client=client, **arguments)
+        return answer_of(response, server, arguments)
 
     def pages(self, operation: Any, *path: str, prefix: str = "") -> Iterator[Any]:
         """The pages of a listing, each asked for when its turn comes."""
         page: Any = UNSET
-        while True:
-            listing = self.call(operation, *path, prefix=prefix or UNSET, limit=PAGE_ENTRIES, page=page)
+        while page is not None:
+            listing, page = finish(self.turning(operation, *path, prefix=prefix, page=page))
             yield listing
-            if not listing.next_:
-                return
-            if listing.next_ == page:
-                raise outside_contract(self.url, "a page that is followed by itself")
-            page = listing.next_
 
-    def _client(self, server: str) -> Client:
+    def turning(
+        self, operation: Any, *path: str, prefix: str = "", page: Any = UNSET
+    ) -> Steps[tuple[Any, str | None]]:
+        """A page of a listing, the first unless ``page`` names another, and the name of the next if any."""
+        arguments = {"prefix": prefix or UNSET, "limit": PAGE_ENTRIES, "page": page}
+        listing = yield Ask(self, "call", (operation, *path), arguments)
+        if listing.next_ == page and page is not UNSET:
+            raise outside_contract(self.url, "a page that is followed by itself")
+        return listing, listing.next_ or None
+
+    def client(self, server: str) -> Client:
+        """The generated client of this server."""
         known = self._client_of_url
         if known is not None and known[0] == server:
             return known[1]
         client = Client(base_url=server, raise_on_unexpected_status=True)
         http = RegistryHttpClient(server, timeout=lambda: self.timeout, token=self._current_token)
         client.set_httpx_client(cast(httpx.Client, http))
+        client.set_async_httpx_client(cast(httpx.AsyncClient, AwaitedHttpClient(http)))
         self._client_of_url = (server, client)
         return client
 
     def _current_token(self) -> str | None:
         return self._token if self._token is not None else settings.server_token()
+
+
+class Understanding:
+    """Within the block, what the generated client raises at an answer it cannot read is ours."""
+
+    def __init__(self, server: str) -> None:
+        self._server = server
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, UnexpectedStatus):
+            raise outside_contract(self._server, f"status {error.status_code}") from None
+        # Some of ours are builtins too, and stay what they are.
+        if isinstance(error, _UNREADABLE) and not isinstance(error, ValidationError):
+            reason = f"an answer that is not as specified ({type(error).__name__})"
+            raise outside_contract(self._server, reason) from error
+
+
+_UNREADABLE = ValueError, KeyError, TypeError, AttributeError, RecursionError
+
+
+def answer_of(response: Response[Any], server: str, arguments: Mapping[str, Any]) -> Any:
+    """What an operation that was called with ``arguments`` answered, as `Connection.call` returns it."""
+    answer = response.parsed
+    if not is_as_specified(answer):
+        raise outside_contract(server, "an answer that is not as specified")
+    if isinstance(answer, Problem):
+        raise_problem(answer, server, repeated=REPEATED in response.headers)
+    not_modified = response.status_code == HTTPStatus.NOT_MODIFIED and arguments.get("if_none_match")
+    if answer is None and not not_modified:
+        raise outside_contract(server, f"status {response.status_code:d} without its body")
+    return answer
 
 
 def _check_url(url: str) -> None:

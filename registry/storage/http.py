@@ -9,15 +9,17 @@ import json
 import os
 import random
 import re
+import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn
 from urllib.parse import urlencode
 
 import httpcore
 import httpx
 
+from registry import settings
 from registry.errors import (
     OutcomeUnknownError,
     RemoteError,
@@ -37,10 +39,10 @@ MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 REPEATED: Final = "registry-client-repeated"
 """Header field of an answer to a request that was sent again after its first answer was lost."""
 
-_KEEPALIVE_SECONDS = 30.0
+KEEPALIVE_SECONDS: Final = 30.0
 """Shorter than our server keeps an idle connection open, so that a request seldom meets a closing one."""
 
-_MAX_CONNECTIONS = 100
+MAX_CONNECTIONS: Final = 100
 _ATTEMPTS = 3
 
 
@@ -63,7 +65,17 @@ class RegistryHttpClient:
 
     def request(self, method: str, url: str, **kwargs: Any) -> httpx.Response:
         """One request, whole, or an exception of `registry.errors`. Called by the generated client."""
-        call = _Call(method.upper(), self._root + url, deadline=time.monotonic() + self._seconds())
+        return self.prepared(method, url, kwargs).run(pools.transport(self._root))
+
+    async def awaited_request(self, method: str, url: str, **kwargs: Any) -> httpx.Response:
+        """`request`, awaited."""
+        from registry.storage.aremote import run
+
+        return await run(self.prepared(method, url, kwargs), self._root)
+
+    def prepared(self, method: str, url: str, kwargs: Mapping[str, Any]) -> Call:
+        """The call that a request of the generated client is; its deadline is set, nothing is sent yet."""
+        started = time.monotonic()
         headers = {
             "Accept": "application/json",
             "Accept-Encoding": "identity",
@@ -75,11 +87,17 @@ class RegistryHttpClient:
         if "json" in kwargs:
             content = json.dumps(kwargs["json"], ensure_ascii=False, separators=(",", ":")).encode()
             headers["Content-Type"] = "application/json"
-        target = call.url
+        target = self._root + url
         if params := kwargs.get("params"):
             target = f"{target}?{urlencode(params)}"
-        repeatable = method.upper() == "GET" or "If-Match" in headers or "If-None-Match" in headers
-        return call.run(pools.transport(self._root), target, headers, content, repeatable=repeatable)
+        return Call(method.upper(), target, headers, content, started=started, seconds=self._seconds())
+
+
+class AwaitedHttpClient:
+    """What the asyncio half of the generated client sends its requests through."""
+
+    def __init__(self, http: RegistryHttpClient) -> None:
+        self.request = http.awaited_request
 
 
 _is_token = re.compile(r"[!-~]+").fullmatch
@@ -94,52 +112,80 @@ def _checked_token(token: str) -> str:
     )
 
 
-class _Call:
-    """One request with its retries, within one deadline."""
+class Call:
+    """One request with its retries, within one deadline; whoever runs it sends, and sleeps where told to."""
 
-    def __init__(self, method: str, url: str, *, deadline: float) -> None:
-        self.method = method
-        self.url = url
-        self._started = time.monotonic()
-        self._deadline = deadline
-        self._lost_an_answer = False
-
-    def run(
+    def __init__(
         self,
-        pool: httpx.BaseTransport,
+        method: str,
         target: str,
         headers: Mapping[str, str],
         content: bytes | None,
         *,
-        repeatable: bool,
-    ) -> httpx.Response:
-        attempt = 0
+        started: float,
+        seconds: float,
+    ) -> None:
+        self.method = method
+        self.deadline = started + seconds
+        self._target = target
+        self._headers = headers
+        self._content = content
+        self._repeatable = method == "GET" or "If-Match" in headers or "If-None-Match" in headers
+        self._started = started
+        self._attempt = 0
+        self._lost_an_answer = False
+
+    def run(self, pool: httpx.BaseTransport) -> httpx.Response:
+        """Send it, again where that is right, and return the answer."""
         while True:
-            attempt += 1
-            request = httpx.Request(self.method, target, headers=headers, content=content)
-            request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write", "pool"), self._left())
+            request = self.next_request()
             try:
                 response = self._answer(pool, request)
             except httpx.HTTPError as error:
-                self._give_up_or_wait(_unchained(error), attempt, repeatable)
+                time.sleep(self.pause_after_failure(error))
                 continue
-            if response.status_code == 503 and repeatable and attempt < _ATTEMPTS and self._left() > 0.1:
-                self._pause(attempt)
-                continue
-            return self._recognised(response)
+            pause = self.pause_after_answer(response)
+            if pause is None:
+                return self.recognised(response)
+            time.sleep(pause)
+
+    def next_request(self) -> httpx.Request:
+        """The request for the next attempt; each of its steps may take the time that is left."""
+        self._attempt += 1
+        request = httpx.Request(self.method, self._target, headers=self._headers, content=self._content)
+        request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write", "pool"), self._left())
+        return request
 
     def _answer(self, pool: httpx.BaseTransport, request: httpx.Request) -> httpx.Response:
-        set_deadline(self._deadline)
+        set_deadline(self.deadline)
         response = pool.handle_request(request)
         try:
-            if "content-encoding" in response.headers:
-                raise outside_contract(self._server(), "a compressed answer, which was not asked for")
-            body = b"".join(self._bounded(response))
+            body = self.body_of(response)
+            assert isinstance(response.stream, httpx.SyncByteStream)
+            for part in response.stream:
+                body.add(part)
         finally:
             response.close()
-        return httpx.Response(response.status_code, headers=response.headers, content=body, request=request)
+        return body.whole(request)
 
-    def _recognised(self, response: httpx.Response) -> httpx.Response:
+    def body_of(self, response: httpx.Response) -> Body:
+        """What collects the parts of an answer.
+
+        Raises:
+            ServerFaultError: the answer is compressed, which was not asked for.
+        """
+        if "content-encoding" in response.headers:
+            raise outside_contract(self._server(), "a compressed answer, which was not asked for")
+        return Body(response, self._server())
+
+    def pause_after_answer(self, response: httpx.Response) -> float | None:
+        """Seconds to sleep before this is sent again; None where ``response`` is the answer."""
+        again = response.status_code == 503 and self._repeatable and self._attempt < _ATTEMPTS
+        # Its storage went away while it wrote: the next answer may be about what this one did.
+        self._lost_an_answer |= again and b'"outcome_unknown"' in response.content
+        return self._pause() if again and self._left() > 0.1 else None
+
+    def recognised(self, response: httpx.Response) -> httpx.Response:
         """``response``, marked if it may be about what this call did before its first answer was lost."""
         status = response.status_code
         if status in (401, 403) and "json" not in response.headers.get("content-type", ""):
@@ -150,41 +196,33 @@ class _Call:
                 self._unknown(httpx.ReadError("the first answer was lost"))  # gone: by us or by others
         return response
 
-    def _bounded(self, response: httpx.Response) -> Iterator[bytes]:
-        size = 0
-        assert isinstance(response.stream, httpx.SyncByteStream)
-        for part in response.stream:
-            size += len(part)
-            if size > MAX_ANSWER_BYTES:
-                raise outside_contract(self._server(), f"an answer of more than {MAX_ANSWER_BYTES:,} bytes")
-            yield part
-
     def _left(self) -> float:
-        return max(self._deadline - time.monotonic(), 0.001)
+        return max(self.deadline - time.monotonic(), 0.001)
 
-    def _pause(self, attempt: int, *, at_most: float = float("inf")) -> None:
-        time.sleep(min(random.uniform(0.5, 1.0) * 0.05 * 2**attempt, self._left(), at_most))
+    def _pause(self, *, at_most: float = float("inf")) -> float:
+        return min(random.uniform(0.5, 1.0) * 0.05 * 2.0**self._attempt, self._left(), at_most)
 
-    def _give_up_or_wait(self, error: httpx.HTTPError, attempt: int, repeatable: bool) -> None:
-        """Return after a pause if the request may be sent again, else raise what happened."""
+    def pause_after_failure(self, failure: httpx.HTTPError) -> float:
+        """Seconds to sleep before this may be sent again, else raise what happened."""
+        error = _unchained(failure)
         if isinstance(error, httpx.ConnectError):
-            retries_end = min(self._started + CONNECT_RETRY_SECONDS, self._deadline)
+            retries_end = min(self._started + CONNECT_RETRY_SECONDS, self.deadline)
+            if "certificate verify failed" in str(error).lower():
+                raise self._untrusted(error) from error
             if (left := retries_end - time.monotonic()) > 0:
-                self._pause(attempt, at_most=left)
-                return
+                return self._pause(at_most=left)
             raise self._unreachable(error) from error
         if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
             raise self._timeout(error) from error
-        if repeatable and not isinstance(error, httpx.TimeoutException):
+        if self._repeatable and not isinstance(error, httpx.TimeoutException):
             self._lost_an_answer = True
-            if attempt < _ATTEMPTS and self._left() > 0.1:
-                self._pause(attempt)
-                return
+            if self._attempt < _ATTEMPTS and self._left() > 0.1:
+                return self._pause()
             raise ServerUnreachableError(
                 f"Lost the connection to registry server {self._server()}: {_reason(error)}",
                 suggestions=["see whether the server is running", "try again"],
             ) from error
-        if repeatable:
+        if self._repeatable:
             raise self._timeout(error) from error
         self._unknown(error)
 
@@ -195,8 +233,15 @@ class _Call:
             context={"server": self._server()},
         )
 
+    def _untrusted(self, error: Exception) -> RemoteError:
+        return ServerUnreachableError(
+            f"Registry server {self._server()} has a certificate that is not trusted here: {_reason(error)}",
+            suggestions=["set REGISTRY_SERVER_CA to the file of the authority that signed it"],
+            context={"server": self._server()},
+        )
+
     def _timeout(self, error: Exception) -> RemoteError:
-        seconds = self._deadline - self._started
+        seconds = self.deadline - self._started
         return ServerTimeoutError(
             f"Request timeout: registry server {self._server()} did not answer within {seconds:.3g} s",
             suggestions=["wait longer: REGISTRY_SERVER_TIMEOUT=30", "see how loaded the server is: /stats"],
@@ -216,8 +261,34 @@ class _Call:
         ) from error
 
     def _server(self) -> str:
-        parts = httpx.URL(self.url)
+        parts = httpx.URL(self._target)
         return f"{parts.scheme}://{parts.netloc.decode()}"
+
+
+class Body:
+    """The body of an answer, put together from its parts and no larger than `MAX_ANSWER_BYTES`."""
+
+    def __init__(self, response: httpx.Response, server: str) -> None:
+        self._response = response
+        self._server = server
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def add(self, part: bytes) -> None:
+        """Take the next part.
+
+        Raises:
+            ServerFaultError: the answer is too large.
+        """
+        self._parts.append(part)
+        self._size += len(part)
+        if self._size > MAX_ANSWER_BYTES:
+            raise outside_contract(self._server, f"an answer of more than {MAX_ANSWER_BYTES:,} bytes")
+
+    def whole(self, request: httpx.Request) -> httpx.Response:
+        """The answer with all of its body."""
+        status, headers = self._response.status_code, self._response.headers
+        return httpx.Response(status, headers=headers, content=b"".join(self._parts), request=request)
 
 
 def _unchained(error: httpx.HTTPError) -> httpx.HTTPError:
@@ -253,20 +324,44 @@ class _Pools:
             return transport
         with self._lock:
             if url not in self._transports:
-                self._transports[url] = _Transport(secure=url.startswith("https:"))
+                self._transports[url] = _Transport(url)
             return self._transports[url]
+
+
+def ssl_context_for(url: str) -> ssl.SSLContext | None:
+    """What verifies the server at ``url``; None where it is asked without TLS."""
+    return _tls_context() if url.startswith("https:") else None
+
+
+def _tls_context() -> ssl.SSLContext:
+    """Trusts the authority of ``REGISTRY_SERVER_CA``; without one, whom OpenSSL's variables or httpx do.
+
+    Raises:
+        ValidationError: the file is none of certificates.
+    """
+    authority = settings.server_ca()
+    if authority is None:
+        return httpx.create_ssl_context()  # heeds SSL_CERT_FILE and SSL_CERT_DIR
+    try:
+        return ssl.create_default_context(cafile=os.path.expanduser(authority))
+    except OSError as error:  # ssl.SSLError is one
+        raise ValidationError(
+            f"REGISTRY_SERVER_CA is {authority!r}, which cannot be used: {error.strerror or error}",
+            suggestions=["it is a PEM file with the certificate of the authority that signed the server's"],
+            context={"variable": "REGISTRY_SERVER_CA"},
+        ) from None
 
 
 class _Transport(httpx.HTTPTransport):
     """httpx's transport over a pool whose every network step ends at the call's deadline."""
 
-    def __init__(self, *, secure: bool) -> None:
+    def __init__(self, url: str) -> None:
         # Not httpx's own __init__: it loads certificates, 20 ms and more, also where there is no TLS.
         self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False) if secure else None,
-            max_connections=_MAX_CONNECTIONS,
-            max_keepalive_connections=_MAX_CONNECTIONS,
-            keepalive_expiry=_KEEPALIVE_SECONDS,
+            ssl_context=ssl_context_for(url),
+            max_connections=MAX_CONNECTIONS,
+            max_keepalive_connections=MAX_CONNECTIONS,
+            keepalive_expiry=KEEPALIVE_SECONDS,
             network_backend=DeadlineBackend(),
         )
 

@@ -36,6 +36,7 @@ _BY_CODE: Final[Mapping[str, type[ValidationError]]] = {
         errors.EnvelopeTooLargeError,
         errors.PreconditionFailedError,
         errors.LimitExceededError,
+        errors.OutcomeUnknownError,
         errors.ServerFaultError,
     )
 }
@@ -50,6 +51,7 @@ _BY_STATUS: Final[Mapping[int, type[ValidationError]]] = {
 _NEXT_STEPS: Final[Mapping[type[ValidationError], str]] = {
     PermissionDeniedError: "set REGISTRY_SERVER_TOKEN, or token=, to a token that may do this",
     errors.LimitExceededError: "see what the server takes at most: /capabilities",
+    errors.OutcomeUnknownError: "read the entry before writing again",
     ServerFaultError: "see the server's log, and try again",
     RemoteError: "check that client and server are of one version: /stats has the server's",
 }

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import httpx
 
@@ -17,11 +17,12 @@ from registry.envelope.trust import Trust, TrustPolicy
 from registry.errors import PreconditionFailedError, RegistryError
 from registry.identity import identity_of
 from registry.names import check_key, check_namespace
-from registry.origin import origin_of
+from registry.origin import JSON_VALUE, origin_of
+from registry.steps import Ask, Steps, finish, finish_awaiting
 from registry.storage.base import PRESENT, Claim, Storage, as_items
 from registry.storage.connection import Address, Connection
 from registry.storage.problems import outside_contract
-from registry.versions.aliases import Alias, follow, is_alias, read
+from registry.versions.aliases import Alias, following, is_alias, read
 from registry.versions.deprecation import Deprecation, deprecation_of, warn_once
 from registry_client.api.batch import batch_set
 from registry_client.api.entries import (
@@ -38,7 +39,6 @@ from registry_client.models import (
     BatchSetEntry,
     BatchSetRequest,
     BatchSetResult,
-    EntryAnswer,
     KeyEnvelope,
     SetEntryRequest,
     SetEntryResult,
@@ -170,33 +170,39 @@ class RemoteStorageProxy(Storage[str, V]):
         }
         return _rebuild, (type(self), self.namespace, self._connection.address, options)
 
+    @property
+    def address(self) -> Address:
+        """Where the server is, as far as it was given; the environment says the rest."""
+        return self._connection.address
+
+    @property
+    def policy(self) -> TrustPolicy:
+        """What may be decoded of what the server has."""
+        return self._codec.policy
+
     # ---- single entries
 
     def __getitem__(self, key: str) -> V:
-        value: V = self._read(key, suggest=NEAR_NAMES)
+        value: V = finish(self._reading(key))
         return value
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value, or ``default`` if there is none; whatever else goes wrong is raised."""
+        return finish(self._getting(key, default))
+
+    def _getting(self, key: str, default: Any) -> Steps[Any]:
         try:
-            return self._read(key, suggest=0)
+            return (yield from self._reading(key, 0))
         except RegistryError:
             return default
 
     def entry(self, key: str) -> Stored:
         """The entry as the server has it, its value not decoded."""
-        return self._entry(check_key(key), suggest=NEAR_NAMES)
+        return finish(self._entering(key))
 
-    def _entry(self, key: str, *, suggest: Any) -> Stored:
-        answer = cast(EntryAnswer, self._call(get_entry, key=key, suggest=suggest))
-        return Stored(
-            key,
-            _envelope_of(answer.value),
-            answer.revision,
-            answer.etag,
-            answer.digest,
-            _timestamp(answer.updated_at),
-        )
+    def _entering(self, key: str, suggest: Any = NEAR_NAMES) -> Steps[Stored]:
+        answer = yield self._ask(get_entry, key=check_key(key), suggest=suggest)
+        return _stored(key, answer)
 
     def __setitem__(self, key: str, value: V) -> None:
         self._set(key, self._encode(key, value))
@@ -205,7 +211,11 @@ class RemoteStorageProxy(Storage[str, V]):
         self._call(delete_entry, key=check_key(key))
 
     def __contains__(self, key: object) -> bool:
-        return bool(self._call(contains_entry, key=check_key(key)).contains)
+        return finish(self._containing(key))
+
+    def _containing(self, key: object) -> Steps[bool]:
+        answer = yield self._ask(contains_entry, key=check_key(key))
+        return bool(answer.contains)
 
     def __len__(self) -> int:
         return int(self._call(count_entries).length)
@@ -218,7 +228,7 @@ class RemoteStorageProxy(Storage[str, V]):
         key = check_key(key)
         while True:
             try:
-                stored = self._entry(key, suggest=NEAR_NAMES if default is _MISSING else UNSET)
+                stored = finish(self._entering(key, NEAR_NAMES if default is _MISSING else UNSET))
             except RegistryError:
                 if default is _MISSING:
                     raise
@@ -245,17 +255,21 @@ class RemoteStorageProxy(Storage[str, V]):
         return default if self.claim(key, default).won else self[key]
 
     def claim(self, key: str, value: V) -> Claim:
-        envelope = self._encode(key, value)
-        try:
-            result = self._set(key, envelope, if_none_match="*")
-        except PreconditionFailedError as failure:
-            return self._own_or_lost(failure, envelope)
-        return Claim(True, result.etag)
+        return finish(self._claiming(key, value))
+
+    def _claiming(self, key: str, value: V) -> Steps[Claim]:
+        return self._writing(key, self._encode(key, value), if_none_match="*")
 
     def replace(self, key: str, value: V, version: Any) -> Claim:
-        envelope = self._encode(key, value)
+        return finish(self._replacing(key, value, version))
+
+    def _replacing(self, key: str, value: V, version: Any) -> Steps[Claim]:
+        condition = "*" if version is PRESENT else f'"{version}"'
+        return self._writing(key, self._encode(key, value), if_match=condition)
+
+    def _writing(self, key: str, envelope: Envelope, **condition: str) -> Steps[Claim]:
         try:
-            result = self._set(key, envelope, if_match="*" if version is PRESENT else f'"{version}"')
+            result = yield self._ask(set_entry, body=_set_request(key, envelope), **condition)
         except PreconditionFailedError as failure:
             return self._own_or_lost(failure, envelope)
         return Claim(True, result.etag)
@@ -279,24 +293,28 @@ class RemoteStorageProxy(Storage[str, V]):
 
     def names(self, prefix: str = "") -> list[str]:
         """The keys that begin with ``prefix``, in creation order."""
-        return [
-            key
-            for page in self._connection.pages(list_keys, self.namespace, prefix=prefix)
-            for key in page.keys
-        ]
+        return finish(self._listing(prefix))
+
+    def _listing(self, prefix: str = "") -> Steps[list[str]]:
+        keys: list[str] = []
+        page: Any = UNSET
+        while page is not None:
+            turning = self._connection.turning(list_keys, self.namespace, prefix=prefix, page=page)
+            listing, page = yield from turning
+            keys += listing.keys
+        return keys
 
     def entries(self, prefix: str = "") -> Iterator[Stored]:
         """The entries that begin with ``prefix``, in creation order, no value decoded."""
-        for page in self._connection.pages(list_items, self.namespace, prefix=prefix):
-            for entry in page.items:
-                yield Stored(
-                    entry.key,
-                    _envelope_of(entry.value),
-                    entry.revision,
-                    entry.etag,
-                    entry.digest,
-                    _timestamp(entry.updated_at),
-                )
+        page: Any = UNSET
+        while page is not None:
+            entries, page = finish(self._page_of_entries(prefix, page))
+            yield from entries
+
+    def _page_of_entries(self, prefix: str = "", page: Any = UNSET) -> Steps[tuple[Iterator[Stored], Any]]:
+        turning = self._connection.turning(list_items, self.namespace, prefix=prefix, page=page)
+        listing, page = yield from turning
+        return (_stored(entry.key, entry) for entry in listing.items), page
 
     def snapshot(self) -> Iterator[tuple[str, V]]:
         """The pairs, in creation order; one that may not be decoded raises when its turn comes."""
@@ -337,8 +355,11 @@ class RemoteStorageProxy(Storage[str, V]):
         ]
 
     def near_names(self, key: object) -> list[str]:
+        return finish(self._offering(key))
+
+    def _offering(self, key: object) -> Steps[list[str]]:
         try:
-            self._call(get_entry, key=check_key(key), suggest=NEAR_NAMES)
+            yield self._ask(get_entry, key=check_key(key), suggest=NEAR_NAMES)
         except RegistryError as error:
             return error.suggestions
         return []
@@ -357,7 +378,7 @@ class RemoteStorageProxy(Storage[str, V]):
         if current is None:
             return Claim(False, None)
         meta = current.get("meta") or {}
-        owner = meta.get("origin") or "a JSON value"
+        owner = meta.get("origin") or JSON_VALUE
         same = _is_same(current["digest"], meta, offered)
         if same and not self._is_vouched_for(current.get("signature"), offered):
             # Our readers refuse what stands there, so leaving it in place would not register anything.
@@ -378,15 +399,24 @@ class RemoteStorageProxy(Storage[str, V]):
 
     # ---- the way to the server and back
 
-    def _read(self, key: str, *, suggest: int) -> Any:
-        found = self._found(key, suggest=suggest)
-        return found if type(found) is not Alias else follow(self, key, found, suggest)
+    async def awaiting(self, method: str, *arguments: Any) -> Any:
+        """One of the methods of `_STEPS`, awaited."""
+        return await finish_awaiting(getattr(self, _STEPS[method])(*arguments))
 
-    def _found(self, key: str, *, suggest: int) -> Any:
+    def _reading(self, key: str, suggest: int = NEAR_NAMES) -> Steps[Any]:
+        found = yield from self._finding(key, suggest)
+        if type(found) is Alias:
+            found = yield from following(self, key, found, suggest)
+        return found
+
+    def _found(self, key: str, suggest: int) -> Any:
+        return finish(self._finding(key, suggest))
+
+    def _finding(self, key: str, suggest: int) -> Steps[Any]:
         """The value of an entry; an alias as such."""
         key = check_key(key)
         known = self._shared.get(key)
-        answer = self._call(
+        answer = yield self._ask(
             get_entry,
             key=key,
             suggest=suggest or UNSET,
@@ -414,8 +444,13 @@ class RemoteStorageProxy(Storage[str, V]):
                 self._shared.pop(next(iter(self._shared)), None)
 
     def _value(self, key: str, envelope: Envelope) -> Any:
+        return finish(self._valuing(key, envelope))
+
+    def _valuing(self, key: str, envelope: Envelope) -> Steps[Any]:
         value = self._decode(key, envelope)
-        return value if type(value) is not Alias else follow(self, key, value, NEAR_NAMES)
+        if type(value) is Alias:
+            value = yield from following(self, key, value, NEAR_NAMES)
+        return value
 
     def _decode(self, key: str, envelope: Envelope) -> Any:
         """The value of an envelope; an alias as such."""
@@ -430,8 +465,7 @@ class RemoteStorageProxy(Storage[str, V]):
         return self._codec.encode(value, namespace=self.namespace, key=key, meta=meta)
 
     def _set(self, key: str, envelope: Envelope, **conditions: Any) -> SetEntryResult:
-        body = SetEntryRequest(key=_key_envelope(key), value=_wire(envelope))
-        return cast(SetEntryResult, self._call(set_entry, body=body, **conditions))
+        return cast(SetEntryResult, self._call(set_entry, body=_set_request(key, envelope), **conditions))
 
     def _batches(
         self, envelopes: Mapping[str, Envelope], *, absent: bool
@@ -449,6 +483,24 @@ class RemoteStorageProxy(Storage[str, V]):
 
     def _call(self, operation: Any, **arguments: Any) -> Any:
         return self._connection.call(operation, self.namespace, **arguments)
+
+    def _ask(self, operation: Any, **arguments: Any) -> Ask:
+        return Ask(self._connection, "call", (operation, self.namespace), arguments)
+
+
+_STEPS: Final = {
+    "__getitem__": "_reading",
+    "get": "_getting",
+    "__contains__": "_containing",
+    "claim": "_claiming",
+    "replace": "_replacing",
+    "near_names": "_offering",
+    "__iter__": "_listing",
+    "entry": "_entering",
+    "_found": "_finding",
+    "_value": "_valuing",
+    "_page_of_entries": "_page_of_entries",
+}
 
 
 def _rebuild(
@@ -469,6 +521,12 @@ def _meta_of(value: object) -> dict[str, str]:
     return meta if identity is None else {**meta, "identity": identity}
 
 
+def _stored(key: str, entry: Any) -> Stored:
+    """What the server answered about one entry, by itself or in a listing."""
+    changed = _timestamp(entry.updated_at)
+    return Stored(key, _envelope_of(entry.value), entry.revision, entry.etag, entry.digest, changed)
+
+
 def _timestamp(moment: datetime) -> str:
     """As the server wrote it; the generated client reads times of day into objects."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -476,6 +534,10 @@ def _timestamp(moment: datetime) -> str:
 
 def _key_envelope(key: str) -> KeyEnvelope:
     return KeyEnvelope(type_="json", data=json.dumps(key, ensure_ascii=False), encoding="json")
+
+
+def _set_request(key: str, envelope: Envelope) -> SetEntryRequest:
+    return SetEntryRequest(key=_key_envelope(key), value=_wire(envelope))
 
 
 def _wire(envelope: Envelope) -> WireEnvelope:

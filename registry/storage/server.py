@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from registry.storage.connection import Address, Connection
 from registry_client.api.entries import count_entries
 from registry_client.api.namespaces import clear_namespace, list_namespaces
-from registry_client.api.service import get_capabilities, get_stats
+from registry_client.api.service import get_capabilities, get_health, get_readiness, get_stats
 
 
 class NamespaceSummary(NamedTuple):
@@ -36,6 +36,14 @@ class RegistryServer:
         for page in self._connection.pages(list_namespaces, prefix=prefix):
             for found in page.namespaces:
                 yield NamespaceSummary(found.namespace, found.entries)
+
+    def health(self) -> None:
+        """Return if a server answers there, and says that it is one."""
+        self._connection.call(get_health)
+
+    def ready(self) -> None:
+        """Return if it reaches its storage."""
+        self._connection.call(get_readiness)
 
     def cursor(self, namespace: str) -> str:
         """How far a namespace has come: equal cursors, nothing was written in between."""

@@ -30,6 +30,7 @@ from registry.errors import (
     SignatureMissingError,
 )
 from registry.names import check_key
+from registry.steps import Ask, Steps, finish
 from registry.versions.deprecation import META_NAME
 from registry.versions.numbers import is_version
 
@@ -117,6 +118,11 @@ def _is_vouched_for(envelope: Envelope, policy: TrustPolicy) -> bool:
 
 
 def follow(storage: Any, key: str, alias: Alias, suggest: int) -> Any:
+    """`following`, called."""
+    return finish(following(storage, key, alias, suggest))
+
+
+def following(storage: Any, key: str, alias: Alias, suggest: int) -> Steps[Any]:
     """The value behind an alias, its envelope checked under the name that it stands under.
 
     One request, and none where the target is a version whose function or class is known here: versions do
@@ -132,9 +138,9 @@ def follow(storage: Any, key: str, alias: Alias, suggest: int) -> Any:
         return known.value
     try:
         if alias.is_vouched_for:
-            found = storage._found(alias.target, suggest=suggest)
+            found = yield Ask(storage, "_found", (alias.target, suggest))
         else:
-            found = _found_unsigned(storage, key, alias)
+            found = yield from _finding_unsigned(storage, key, alias)
     except RegistryError as error:
         raise _dangling(key, storage, error) from None
     if isinstance(found, Alias):
@@ -142,9 +148,9 @@ def follow(storage: Any, key: str, alias: Alias, suggest: int) -> Any:
     return found
 
 
-def _found_unsigned(storage: Any, key: str, alias: Alias) -> Any:
+def _finding_unsigned(storage: Any, key: str, alias: Alias) -> Steps[Any]:
     """The value behind an alias that nobody vouches for: only what could stand there unsigned."""
-    stored = storage.entry(alias.target)
+    stored = yield Ask(storage, "entry", (alias.target,))
     if is_alias(stored.envelope):
         raise _leads_to_alias(key, alias.target, storage)
     codec, name = storage._codec, {"namespace": storage.namespace, "key": alias.target}

@@ -116,7 +116,7 @@ class FrozenStorage(Storage[str, V]):
             self._view.table[key] = value  # type: ignore[index]  # nothing here ever changes
         return value
 
-    def _found(self, key: str, *, suggest: int = 0) -> Any:
+    def _found(self, key: str, suggest: int = 0) -> Any:
         """The value of an entry; an alias as such."""
         if (known := self._shared.get(key)) is not None:
             return known.value

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # connexion 3.3 imports what Starlette deprecates
@@ -17,6 +19,11 @@ from connexion.options import SwaggerUIOptions
 from connexion.resolver import Resolution, Resolver
 
 from registry.spec import load_spec
+from registry_server.access.audit import AuditLog
+from registry_server.access.audited import AuditedStorage
+from registry_server.access.guard import Guard
+from registry_server.access.place import token_file_beside
+from registry_server.access.token_file import TokenFileError
 from registry_server.dashboard import PagesMount
 from registry_server.handlers.batch import Batch
 from registry_server.handlers.entries import Entries
@@ -49,7 +56,10 @@ class TagResolver(Resolver):
 
 
 def create_app(
-    settings: ServerSettings, backend: StorageBackend | None = None, hub: WatchHub | None = None
+    settings: ServerSettings,
+    backend: StorageBackend | None = None,
+    hub: WatchHub | None = None,
+    guard: Guard | None = None,
 ) -> ConnexionMiddleware:
     """The ASGI application of a registry server.
 
@@ -59,15 +69,23 @@ def create_app(
             ``settings.storage``, opened and closed with the application's lifespan.
         hub: where waiting requests gather, of ``backend``; whoever gives one closes it before the server
             waits for requests to end.
+        guard: over the tokens that ``settings`` name; made here unless given.
+
+    Raises:
+        TokenFileError: a token file that cannot be used, or is not there and should be.
+        StorageSetupError, OSError: the storage or the audit log cannot be opened.
     """
-    owned = backend is None
-    store = backend_from_url(settings.storage) if backend is None else backend
+    owned = backend_from_url(settings.storage) if backend is None else None
+    guard = guard_of(settings) if guard is None else guard
+    audit = None if settings.audit_log is None else AuditLog(settings.audit_log)
+    store = _audited(cast(StorageBackend, backend or owned), audit)
     hub = hub or WatchHub(store)
     gate = Gate(header_bytes=settings.limits.header_bytes, allowed_hosts=settings.hosts())
     stage_of: list[OperationStage] = []
 
     def first_stage(app: Any) -> OperationStage:
-        stage_of.append(OperationStage(app, gate=gate, body_limit=settings.limits.body_bytes))
+        limit = settings.limits.body_bytes
+        stage_of.append(OperationStage(app, gate=gate, guard=guard, body_limit=limit, audit=audit))
         return stage_of[0]
 
     def request_counts() -> dict[str, int]:
@@ -79,18 +97,19 @@ def create_app(
             settings.limits,
             version=version(DISTRIBUTION),
             request_counts=request_counts,
-            metrics=Metrics(store, hub, request_counts),
+            asks_for_tokens=lambda: guard.on,
+            metrics=Metrics(store, hub, lambda: stage_of[0].tallies()),
         ),
         "namespaces": Namespaces(store),
         "entries": Entries(store, settings.limits),
         "batch": Batch(store, settings.limits),
         "watch": Watch(store, hub),
     }
-    pages = PagesMount(store)
+    pages = PagesMount(store, guard)
     app = ConnexionMiddleware(
         pages,
         middlewares=[first_stage, *ConnexionMiddleware.default_middlewares],  # type: ignore[list-item]
-        lifespan=partial(_lifespan, store if owned else None, pages, hub),
+        lifespan=partial(_lifespan, owned, pages, hub, guard, audit),
         swagger_ui_options=SwaggerUIOptions(swagger_ui_path="/docs"),
         resolver=TagResolver(handlers),
     )
@@ -98,16 +117,51 @@ def create_app(
     return app
 
 
+def guard_of(settings: ServerSettings) -> Guard:
+    """The guard over the tokens that ``settings`` name, or those beside the data, if there are any.
+
+    Raises:
+        TokenFileError: the file cannot be used, is not there and should be, or has no token where one is
+            required.
+    """
+    if settings.tokens is not None:
+        guard = Guard(os.path.abspath(os.path.expanduser(settings.tokens)))
+    else:
+        guard = Guard(token_file_beside(settings.storage), must_exist=False)
+    if settings.require_auth and not (guard.ledger and guard.ledger.file.valid()):
+        raise TokenFileError(
+            f"A token is required, and there is no valid one in {guard.path or 'any file'}",
+            [
+                "make one: registry token new NAME --scope '*:admin'",
+                "name the file that has one: --tokens FILE",
+            ],
+        )
+    return guard
+
+
+def _audited(store: StorageBackend, audit: AuditLog | None) -> StorageBackend:
+    return store if audit is None else cast(StorageBackend, AuditedStorage(store, audit))
+
+
 @asynccontextmanager
 async def _lifespan(
-    owned: StorageBackend | None, pages: PagesMount, hub: WatchHub, _app: object
+    owned: StorageBackend | None,
+    pages: PagesMount,
+    hub: WatchHub,
+    guard: Guard,
+    audit: AuditLog | None,
+    _app: object,
 ) -> AsyncIterator[None]:
     if owned is not None:
         await owned.open()
     pages.start()
+    watching = asyncio.create_task(guard.watch())
     try:
         yield
     finally:
+        watching.cancel()
         hub.close()
         if owned is not None:
             await owned.close()
+        if audit is not None:
+            await audit.close()

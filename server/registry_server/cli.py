@@ -7,19 +7,22 @@ import errno
 import logging
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 
-from registry_server.app import create_app
+from registry_server.access.guard import Guard
+from registry_server.access.token_file import TokenFileError
+from registry_server.app import create_app, guard_of
 from registry_server.protocol import RegistryProtocol
 from registry_server.settings import ServerSettings
 from registry_server.storage.base import StorageBackend, StorageSetupError
-from registry_server.storage.select import backend_from_url, default_url
+from registry_server.storage.select import allowing_volatile, backend_from_url, default_url
 from registry_server.watch import WatchHub
 
 GRACE_SECONDS = 5
@@ -32,9 +35,7 @@ class SetupError(Exception):
     """The server cannot start as configured; the text says what to do next."""
 
 
-def settings_from(
-    *, host: str, port: int, storage: str | None, allowed_hosts: tuple[str, ...], debug: bool
-) -> ServerSettings:
+def settings_from(*, storage: str | None, allow_volatile: bool = False, **options: Any) -> ServerSettings:
     """`ServerSettings` of command-line options; without ``storage``, SQLite in the user's data directory.
 
     Raises:
@@ -42,9 +43,9 @@ def settings_from(
     """
     try:
         storage = storage or default_url()
+        return ServerSettings(storage=allowing_volatile(storage) if allow_volatile else storage, **options)
     except StorageSetupError as error:
         raise SetupError(str(error)) from None
-    return ServerSettings(host=host, port=port, storage=storage, allowed_hosts=allowed_hosts, debug=debug)
 
 
 def serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
@@ -55,7 +56,8 @@ def serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
         say: takes each line for the person who started it.
 
     Raises:
-        SetupError: the storage cannot be opened or the port not be bound.
+        SetupError: the storage, the token file, the audit log or the certificate cannot be used, or the port
+            not be bound.
     """
     logging.basicConfig(level=logging.DEBUG if settings.debug else logging.WARNING, stream=sys.stderr)
     logging.getLogger("connexion").setLevel(logging.ERROR)  # it warns of a security scheme that we compile
@@ -63,7 +65,7 @@ def serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(settings, sockets, say))
-    except StorageSetupError as error:
+    except (StorageSetupError, TokenFileError) as error:
         raise SetupError(str(error)) from None
     finally:
         for bound in sockets:
@@ -72,17 +74,28 @@ def serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
 
 async def _serve(settings: ServerSettings, sockets: list[socket.socket], say: Callable[[str], None]) -> None:
     backend = backend_from_url(settings.storage)
+    guard = guard_of(settings)
     hub = WatchHub(backend)
-    server = _Server(_uvicorn_config(create_app(settings, backend, hub), settings), hub)
+    server = _Server(_uvicorn_config(_application(settings, backend, hub, guard), settings), hub)
     with server.stopped_by_signals():
         await backend.open()
         try:
-            for line in _greeting(settings, sockets, backend):
+            for line in _greeting(settings, sockets, backend, guard):
                 say(line)
             await server.serve(sockets=sockets)
         finally:
             await backend.close()
-    say("stopped; everything acknowledged is stored" if backend.durable else "stopped; its memory is gone")
+    say(f"stopped; {_kept(backend)}")
+
+
+def _kept(backend: StorageBackend) -> str:
+    if backend.durable:
+        return "everything acknowledged is stored"
+    return (
+        "its memory is gone"
+        if backend.location == "memory:"
+        else "its storage may still lose the last writes"
+    )
 
 
 class _Server(uvicorn.Server):
@@ -104,6 +117,14 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: once a second, connections that are overdue are ended."""
+        if counter % 10 == 0:
+            now = asyncio.get_running_loop().time()
+            for connection in list(self.server_state.connections):
+                cast(RegistryProtocol, connection).end_if_overdue(now)
+        return await super().on_tick(counter)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # Uvicorn breaks off what is under way at a second Ctrl-C; ours takes `GRACE_SECONDS` at most anyway.
         self.should_exit = True
@@ -119,7 +140,18 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
 
+def _application(settings: ServerSettings, backend: StorageBackend, hub: WatchHub, guard: Guard) -> Any:
+    try:
+        return create_app(settings, backend, hub, guard)
+    except OSError as error:
+        raise SetupError(
+            f"The audit log {settings.audit_log} cannot be written: {error.strerror}. "
+            "Use --audit-log with another file"
+        ) from None
+
+
 def _uvicorn_config(app: Any, settings: ServerSettings) -> uvicorn.Config:
+    _check_tls(settings)
     return uvicorn.Config(
         app,
         lifespan="on",
@@ -129,10 +161,31 @@ def _uvicorn_config(app: Any, settings: ServerSettings) -> uvicorn.Config:
         access_log=settings.debug,
         log_config=None,
         log_level="info" if settings.debug else "warning",
-        proxy_headers=False,  # uvicorn would believe X-Forwarded-For of anyone on loopback
+        # Unless told whom to believe: uvicorn would believe X-Forwarded-For of anyone on loopback.
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
     )
+
+
+def _check_tls(settings: ServerSettings) -> None:
+    if settings.tls_cert is None:
+        if settings.tls_key is not None:
+            raise SetupError("A TLS key is of no use without its certificate: --tls-cert FILE")
+        return
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        # With a password to try, OpenSSL does not ask a terminal that may not be there.
+        context.load_cert_chain(settings.tls_cert, settings.tls_key, password="")
+    except OSError as error:  # ssl.SSLError is one
+        raise SetupError(
+            f"The certificate {settings.tls_cert} with the key {settings.tls_key or 'in the same file'} "
+            f"cannot be used: {error.strerror or error}. Both are PEM files, the certificate with its chain, "
+            "the key without a passphrase: --tls-cert FILE --tls-key FILE"
+        ) from None
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -192,17 +245,32 @@ def _listening(family: int, kind: int, protocol: int, address: tuple[object, ...
     return bound
 
 
-def _greeting(settings: ServerSettings, sockets: list[socket.socket], backend: StorageBackend) -> list[str]:
+def _greeting(
+    settings: ServerSettings, sockets: list[socket.socket], backend: StorageBackend, guard: Guard
+) -> list[str]:
     port = sockets[0].getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    lines = [f"registry server on http://{host}:{port}  (API: /docs/)", f"data in {backend.location}"]
-    if not backend.durable:
+    scheme = "http" if settings.tls_cert is None else "https"
+    lines = [f"registry server on {scheme}://{host}:{port}  (API: /docs/)", f"data in {backend.location}"]
+    if guard.ledger is not None:
+        lines.append(f"tokens in {guard.path}: {len(guard.ledger.file.valid()):,} valid")
+    if backend.location == "memory:":
         lines.append(
             "this storage forgets everything when the server stops; keep it with --storage sqlite:///registry.db"
         )
-    if not settings.on_loopback:
+    elif not backend.durable:
+        lines.append(
+            "this storage may lose writes that were answered, as it is set up: when it or its machine fails"
+        )
+    if not settings.on_loopback and not guard.on:
         lines.append(
             "WARNING: this address can be reached from other machines, and without tokens everyone there can"
             " read and replace every artifact. Readers still run only code signed with a key they hold."
+            " Make a token: registry token new"
+        )
+    if not settings.on_loopback and guard.on and settings.tls_cert is None and not settings.trusted_proxies:
+        lines.append(
+            "WARNING: tokens travel readable over http; use --tls-cert and --tls-key,"
+            " or a proxy that speaks https"
         )
     return lines

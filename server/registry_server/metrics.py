@@ -1,49 +1,52 @@
 """What the server counts, in Prometheus' text form (version 0.0.4).
 
-Counting is plain integers where things happen; only a scrape makes metrics of them.
+Counting is plain numbers where things happen; only a scrape makes metrics of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from registry_server.storage.base import StorageBackend, Totals
+from registry_server.storage.base import StorageBackend, StorageCounters, Totals
+from registry_server.tallies import SECONDS, Tally
 from registry_server.watch import WatchHub
 
 METRICS_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+
+_OPERATIONS_OF_A_COMMIT = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 class Metrics:
     """The metrics of one server process."""
 
     def __init__(
-        self, backend: StorageBackend, hub: WatchHub, request_counts: Callable[[], Mapping[str, int]]
+        self, backend: StorageBackend, hub: WatchHub, tallies: Callable[[], Mapping[str, Tally]]
     ) -> None:
         self._backend = backend
         self._hub = hub
-        self._request_counts = request_counts
+        self._tallies = tallies
 
     async def text(self) -> bytes:
         """Everything, as of now."""
         totals = await self._backend.totals(largest=0)
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Scrape(self._families(totals)))
+        registry.register(_Scrape([*self._families(totals)]))
+        ProcessCollector(registry=registry)
         return generate_latest(registry)
 
-    def _families(self, totals: Totals) -> list[Metric]:
-        requests = CounterMetricFamily("registry_requests", "Requests taken.", labels=["operation"])
-        for operation, count in self._request_counts().items():
-            requests.add_metric([operation], count)
-        return [
-            requests,
-            GaugeMetricFamily("registry_entries", "Entries in all namespaces.", totals.entries),
-            GaugeMetricFamily("registry_namespaces", "Namespaces with an entry.", totals.namespaces),
-            GaugeMetricFamily("registry_watchers", "Requests that wait for a change.", self._hub.waiting),
-        ]
+    def _families(self, totals: Totals) -> Iterator[Metric]:
+        yield from _of_requests(self._tallies())
+        yield GaugeMetricFamily("registry_entries", "Entries in all namespaces.", totals.entries)
+        yield GaugeMetricFamily("registry_namespaces", "Namespaces with an entry.", totals.namespaces)
+        yield GaugeMetricFamily("registry_watchers", "Requests that wait for a change.", self._hub.waiting)
+        counters = self._backend.counters()
+        if counters is not None:
+            yield from _of_storage(counters)
 
 
 class _Scrape(Collector):
@@ -52,3 +55,38 @@ class _Scrape(Collector):
 
     def collect(self) -> Iterable[Metric]:
         return self._families
+
+
+def _of_requests(tallies: Mapping[str, Tally]) -> Iterator[Metric]:
+    requests = CounterMetricFamily(
+        "registry_requests", "Requests that were answered.", labels=["operation", "status"]
+    )
+    latency = HistogramMetricFamily(
+        "registry_request_seconds",
+        "From a request's head to its answer, waiting included.",
+        labels=["operation"],
+    )
+    for operation, tally in tallies.items():
+        for status, times in tally.by_status.items():
+            requests.add_metric([operation, str(status)], times)
+        latency.add_metric([operation], _cumulated(SECONDS, tally.in_bucket), tally.seconds)
+    yield requests
+    yield latency
+
+
+def _of_storage(counters: StorageCounters) -> Iterator[Metric]:
+    sizes = [0] * (len(_OPERATIONS_OF_A_COMMIT) + 1)
+    for operations, times in counters.commits.items():
+        sizes[sum(operations > bound for bound in _OPERATIONS_OF_A_COMMIT)] += times
+    commits = HistogramMetricFamily("registry_storage_commit_operations", "Operations of a commit.")
+    total = sum(operations * times for operations, times in counters.commits.items())
+    commits.add_metric([], _cumulated(_OPERATIONS_OF_A_COMMIT, sizes), total)
+    yield commits
+    yield GaugeMetricFamily("registry_storage_queued", "Operations that wait for a commit.", counters.queued)
+    yield CounterMetricFamily("registry_storage_errors", "Times that the storage failed.", counters.errors)
+
+
+def _cumulated(bounds: Sequence[float], numbers: Sequence[int]) -> list[tuple[str, float]]:
+    """Buckets as Prometheus has them: each holds what is in those below it, too."""
+    names = [*(f"{float(bound)}" for bound in bounds), "+Inf"]
+    return [*zip(names, map(float, accumulate(numbers)), strict=True)]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from functools import lru_cache, partial
 from inspect import signature
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import jsonschema_rs
@@ -19,9 +20,15 @@ from connexion.middleware.abstract import AbstractRoutingAPI, SpecMiddleware
 from connexion.operations import AbstractOperation
 from connexion.spec import Specification
 
+from registry_server.access.audit import AuditLog
+from registry_server.access.guard import Access, ForbiddenError, Guard
+from registry_server.access.needs import Needs, needs_of
+from registry_server.access.pages import PageDoor
+from registry_server.access.scopes import Permission
 from registry_server.problems import CONTENT_TYPE, Problem, misfit, problem_of
 from registry_server.requests import Gate, Receive, parse_query, path_of, path_segments, read_json_body
 from registry_server.strict_json import parse_body
+from registry_server.tallies import Tally
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -110,13 +117,17 @@ class CompiledOperation:
         "_path",
         "_query",
         "_required",
+        "needs",
         "operation_id",
         "requests",
+        "tally",
     )
 
     def __init__(self, operation: AbstractOperation) -> None:
         self.operation_id: str = operation.operation_id
+        self.needs: Needs = needs_of(operation)
         self.requests = 0
+        self.tally = Tally()
         self._handler: Handler = operation.function
         self._may_wait = "leaving" in signature(operation.function).parameters
         components: Mapping[str, Any] = operation.components  # type: ignore[attr-defined]  # OpenAPI 3 has them
@@ -139,9 +150,10 @@ class CompiledOperation:
         head: Mapping[bytes, bytes],
         receive: Receive,
         body_limit: int,
+        access: Access,
     ) -> Answer:
-        """The handler's answer to a request whose head has passed the gate."""
-        arguments: dict[str, Any] = {}
+        """The handler's answer to a request whose head has passed the gate and the guard."""
+        arguments: dict[str, Any] = {"access": access} if self.needs.each else {}
         for position, parameter in self._path:
             text = segments[position]
             if not parameter.check(text):
@@ -326,10 +338,16 @@ class DispatchTable:
 class OperationStage(SpecMiddleware):
     """First in Connexion's list: answers what the spec has an operation for, passes on the rest."""
 
-    def __init__(self, app: App, *, gate: Gate, body_limit: int) -> None:
+    def __init__(
+        self, app: App, *, gate: Gate, guard: Guard, body_limit: int, audit: AuditLog | None = None
+    ) -> None:
+        self._pages = PageDoor(app, guard)
         self._next = app
         self._gate = gate
+        self._guard = guard
+        self._audit = audit
         self._body_limit = body_limit
+        self._refused = Tally()
         self.table = DispatchTable()
 
     def add_api(self, specification: Specification, **options: Any) -> None:
@@ -346,10 +364,18 @@ class OperationStage(SpecMiddleware):
         """Requests by operationId since the process started, those answered with an error too."""
         return {operation.operation_id: operation.requests for operation in self.table.operations()}
 
+    def tallies(self) -> dict[str, Tally]:
+        """Answered requests by operationId; under ``none`` those refused before one was found."""
+        return {
+            **{operation.operation_id: operation.tally for operation in self.table.operations()},
+            "none": self._refused,
+        }
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._next(scope, receive, send)
             return
+        started, tally = perf_counter(), self._refused
         method: str = scope["method"]
         try:
             head = self._gate.check(scope["headers"])
@@ -357,12 +383,16 @@ class OperationStage(SpecMiddleware):
             found = self.table.find(path)
             if found is None:
                 _refuse_hidden_slash(path)
-                await self._next(scope, receive, send)
+                await self._pages(scope, head, receive, send)
                 return
             methods, segments = found
             operation = methods.get(method) or _other_method(methods, method)
             operation.requests += 1
-            answer = await operation.answer(segments, scope, head, receive, self._body_limit)
+            tally = operation.tally
+            access = self._admitted(operation, scope, head, segments)
+            answer = await operation.answer(segments, scope, head, receive, self._body_limit, access)
+            if access.ledger is not self._guard.ledger:
+                self._still_admitted(operation, head, segments)
             status, fields, content_type = answer.status, answer.headers, answer.content_type
             body = answer.body
             if body is not None and not isinstance(body, bytes):
@@ -371,12 +401,37 @@ class OperationStage(SpecMiddleware):
             problem = problem_of(error)
             status, fields, content_type = problem.status, tuple(problem.headers), CONTENT_TYPE
             body = problem.document()
+        tally.note(status, perf_counter() - started)
         headers = [*fields, *_COMMON_FIELDS]
         if body is not None:
             headers.append((b"content-type", content_type))
             headers.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if body is None or method == "HEAD" else body})
+
+    def _admitted(
+        self, operation: CompiledOperation, scope: Scope, head: Mapping[bytes, bytes], segments: list[str]
+    ) -> Access:
+        """What the request's sender may do, which the audit log is told."""
+        try:
+            access = self._guard.admit(head, operation.needs, segments)
+        except ForbiddenError as error:
+            if self._audit is not None:
+                self._audit.forbidden(operation.operation_id, scope["client"], error)
+            raise
+        if self._audit is not None:
+            self._audit.caller(operation.operation_id, access, scope["client"])
+        return access
+
+    def _still_admitted(
+        self, operation: CompiledOperation, head: Mapping[bytes, bytes], segments: list[str]
+    ) -> None:
+        """The tokens have changed since the request came: what it read is for who may read it now.
+
+        A write that was done is answered as what it is.
+        """
+        if operation.needs.permission < Permission.WRITE:
+            self._guard.admit(head, operation.needs, segments)
 
 
 def _refuse_hidden_slash(path: bytes) -> None:

@@ -21,7 +21,7 @@ from registry.errors import (
     ValidationError,
 )
 from registry.names import check_key, check_namespace
-from registry_server.storage.base import StorageFullError, StorageUnavailableError
+from registry_server.storage.base import OutcomeUnknownError, StorageFullError, StorageUnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +95,10 @@ def problem_of(error: Exception) -> Problem:
         )
     if isinstance(error, StorageFullError):
         return Problem(507, "storage_full", str(error))
+    if isinstance(error, OutcomeUnknownError):
+        return Problem(
+            503, "outcome_unknown", str(error), suggestions=["read the entry before writing it again"]
+        )
     if isinstance(error, StorageUnavailableError):
         return Problem(503, "storage_unavailable", str(error), headers=((b"retry-after", b"1"),))
     log.error("a handler failed", exc_info=error)

@@ -1,5 +1,5 @@
-"""Uvicorn's HTTP/1.1, with a bound to the head it holds, problem documents for what is no request, and each
-answer in one write.
+"""Uvicorn's HTTP/1.1, with a bound to the head it holds, deadlines for slow clients, problem documents for
+what is no request, and each answer in one write.
 """
 
 from __future__ import annotations
@@ -16,6 +16,16 @@ MAX_HELD_HEAD = 512 * 1024
 """Bytes of an unfinished head that are held, at most. What a finished one may have is `Limits.header_bytes`;
 this is larger, since one read from the socket (256 KiB) can hold the end of the request before.
 """
+
+HEAD_SECONDS = 10.0
+"""How long a connection may take to send its first byte, and any request's head from its first byte on."""
+
+BODY_SECONDS = 20.0
+BODY_BYTES_PER_SECOND = 8 * 1024
+"""How long a body may take: so long, and a second more for each so many bytes of it that have come."""
+
+ANSWER_SECONDS = 60.0
+"""How long an answer may wait for a client that reads nothing."""
 
 
 class WholeAnswers:
@@ -60,12 +70,28 @@ class RegistryProtocol(HttpToolsProtocol):
     """One connection. Without this a head could grow for ever, and take quadratic time to do so."""
 
     _within_head = False
+    _within_body = False
     _head_bytes = 0
+    _body_bytes = 0
+    _began: float | None = None
+    """When what is not whole yet began to come; None where nothing is awaited: a request that comes whole, as
+    nearly all do, costs no look at the clock.
+    """
+    _stalled: float | None = None
     _answers: WholeAnswers
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._answers = WholeAnswers(transport)
+        self._began = self.loop.time()
+
+    def pause_writing(self) -> None:
+        self._stalled = self.loop.time()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self._stalled = None
+        super().resume_writing()
 
     def on_response_complete(self) -> None:
         self._answers.finish()
@@ -74,20 +100,67 @@ class RegistryProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._within_head = True
-        self._head_bytes = 0
+        self._head_bytes = self._body_bytes = 0
 
     def on_headers_complete(self) -> None:
         self._within_head = False
+        self._within_body = True
+        self._began = None
         super().on_headers_complete()
         # The answer's task has not begun yet. Answers of one connection follow one another, pipelined or not.
         self.cycle.transport = cast(Any, self._answers)
 
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._within_body = False
+        super().on_message_complete()
+
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        if not (self._within_head or self._within_body):
+            self._began = None
+        elif self._began is None:
+            self._began = self.loop.time()
         if self._within_head:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HELD_HEAD and not self.transport.is_closing():
                 self._refuse(Problem(431, "headers_too_large", "The request's head does not end"))
+
+    def end_if_overdue(self, now: float) -> None:
+        """Close the connection if its client has been too slow at ``now``, of the loop's clock.
+
+        Else fifty clients that send nothing, or a byte now and then, would hold what honest ones need.
+        """
+        if self.transport.is_closing():
+            return
+        if self._stalled is not None and now - self._stalled > ANSWER_SECONDS:
+            self.transport.abort()
+        elif self._began is None:
+            return
+        elif self.flow.read_paused or self._is_behind_another():
+            self._began = now  # it is us who do not read, or do not answer
+        elif now - self._began > self._seconds():
+            self._end_overdue()
+
+    def _is_behind_another(self) -> bool:
+        """Whether a head is awaited behind a request that is still being served."""
+        return self._within_head and self.cycle is not None and not self.cycle.response_complete
+
+    def _seconds(self) -> float:
+        if self._within_body:
+            return BODY_SECONDS + self._body_bytes / BODY_BYTES_PER_SECOND
+        return HEAD_SECONDS
+
+    def _end_overdue(self) -> None:
+        if self._within_body and self.cycle.response_started:
+            self.transport.close()  # answered already, with 413 say, or about to be
+        elif self._within_head or self._within_body:
+            self._refuse(Problem(408, "request_timeout", "The request took too long to come"))
+        else:
+            self.transport.close()  # it never sent a byte
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(

@@ -19,6 +19,13 @@ class ServerSettings:
         debug: log each request and the server's own steps.
         allowed_hosts: host names it answers for beside loopback's; empty for any when not bound to loopback.
         limits: what it takes at most.
+        tokens: the token file, which must be there; where it is not given, the one beside the data, if there
+            is one.
+        require_auth: do not start without a valid token.
+        tls_cert: certificate chain to serve https with, a PEM file; with it, ``tls_key``.
+        tls_key: its private key, a PEM file; None where ``tls_cert`` holds it too.
+        trusted_proxies: addresses and networks whose X-Forwarded-For and X-Forwarded-Proto are believed.
+        audit_log: file to append a line to for each write; None for none.
     """
 
     host: str = "localhost"
@@ -27,6 +34,12 @@ class ServerSettings:
     debug: bool = False
     allowed_hosts: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    tokens: str | None = None
+    require_auth: bool = False
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    trusted_proxies: tuple[str, ...] = ()
+    audit_log: str | None = None
 
     @property
     def on_loopback(self) -> bool:

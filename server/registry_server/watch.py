@@ -1,8 +1,8 @@
 """Who waits for which namespaces: between a storage that tells of changes and the polls that wait for them.
 
-A poll registers, then reads, then waits, then reads again: a change that comes after a read finds it
-registered, so none is missed. What is told is only that a namespace moved; the changes themselves are read
-from the storage, by each poll from its own cursor.
+A poll registers, then reads, then waits; woken, it registers again before it reads again. So a change that a
+read has not seen finds its poll registered, and none is missed. What is told is only that a namespace moved;
+the changes themselves are read from the storage, by each poll from its own cursor.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class Poll:
         self._moved: set[str] = set()
         self._waiter: asyncio.Future[None] | None = None
 
-    def wake(self, namespace: str) -> None:
-        """End the wait, or the next one where there is none now, because ``namespace`` has moved."""
-        self._moved.add(namespace)
+    def wake(self, namespaces: Iterable[str]) -> None:
+        """End the wait, or the next one where there is none now, because ``namespaces`` have moved."""
+        self._moved.update(namespaces)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -52,56 +52,73 @@ class Poll:
 
 
 class WatchHub:
-    """The polls that wait on one server process, by namespace."""
+    """The polls that wait on one server process, by namespace.
+
+    A move takes all polls of its namespace off the register at once and queues them to be woken, so a write
+    costs the same however many wait, and a poll is queued once for however many writes.
+    """
 
     def __init__(self, backend: StorageBackend) -> None:
-        self._polls: dict[str, dict[Poll, None]] = {}
-        self._waking: deque[tuple[Poll, str]] = deque()
-        self.waiting = 0
-        """How many polls there are."""
+        self._polls: dict[Poll, list[str]] = {}
+        self._registered: dict[str, dict[Poll, None]] = {}
+        self._waking: deque[tuple[str, dict[Poll, None]]] = deque()
         self.closed = False
         """Whether the server stops: nobody is to wait any more."""
         backend.subscribe(self._moved)
 
+    @property
+    def waiting(self) -> int:
+        """How many polls there are."""
+        return len(self._polls)
+
     @contextmanager
     def poll(self, namespaces: Iterable[str]) -> Iterator[Poll]:
-        """A poll that is woken whenever one of ``namespaces`` has moved, from here on."""
-        names = list(namespaces)
+        """A poll that is woken once one of ``namespaces`` has moved, from here on."""
         poll = Poll()
-        for name in names:
-            self._polls.setdefault(name, {})[poll] = None
-        self.waiting += 1
+        self._polls[poll] = names = list(namespaces)
+        self.register(poll, names)
         try:
             yield poll
         finally:
-            self.waiting -= 1
+            del self._polls[poll]
             for name in names:
                 self._leave(name, poll)
+
+    def register(self, poll: Poll, namespaces: Iterable[str]) -> None:
+        """Have ``poll`` woken by the next move of each of ``namespaces``; being woken takes it off."""
+        for name in namespaces:
+            self._registered.setdefault(name, {})[poll] = None
 
     def close(self) -> None:
         """Wake every poll at once."""
         self.closed = True
-        for namespace, polls in self._polls.items():
-            for poll in polls:
-                poll.wake(namespace)
+        for poll, namespaces in self._polls.items():
+            poll.wake(namespaces)
 
     def _leave(self, namespace: str, poll: Poll) -> None:
-        polls = self._polls[namespace]
-        del polls[poll]
-        if not polls:
-            del self._polls[namespace]
+        polls = self._registered.get(namespace)
+        if polls is not None and poll in polls:
+            del polls[poll]
+            if not polls:
+                del self._registered[namespace]
 
     def _moved(self, namespace: str) -> None:
-        polls = self._polls.get(namespace)
-        if not polls:
+        polls = self._registered.pop(namespace, None)
+        if polls is None:
             return
         if not self._waking:
             asyncio.get_running_loop().call_soon(self._wake_some)
-        self._waking.extend((poll, namespace) for poll in polls)
+        self._waking.append((namespace, polls))
 
     def _wake_some(self) -> None:
-        for _ in range(min(CHUNK, len(self._waking))):
-            poll, namespace = self._waking.popleft()
-            poll.wake(namespace)
+        room = CHUNK
+        while room and self._waking:
+            namespace, polls = self._waking[0]
+            while room and polls:
+                poll, _ = polls.popitem()
+                poll.wake((namespace,))
+                room -= 1
+            if not polls:
+                self._waking.popleft()
         if self._waking:
             asyncio.get_running_loop().call_soon(self._wake_some)

@@ -11,7 +11,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.benchmarks import in_process, local_lookups, machine, over_the_wire, remote_client, report
+from tests.benchmarks import (
+    in_process,
+    local_lookups,
+    local_threads,
+    machine,
+    over_the_wire,
+    remote_client,
+    report,
+)
 from tests.benchmarks.load import BUNDLED_NOTE, wrk_is_there
 from tests.benchmarks.machine import BenchmarkError
 from tests.benchmarks.measure import Benchmark, Effort, Result, run
@@ -21,20 +29,22 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *over_the_wire.BENCHMARKS,
     *in_process.BENCHMARKS,
     *local_lookups.BENCHMARKS,
+    *local_threads.BENCHMARKS,
     *remote_client.BENCHMARKS,
 )
 
 _DESCRIPTION = """\
-Measure the registry against what it would be compared with: bare frameworks, a class written by hand,
-plain httpx. In each round every contender runs once, in turn forwards and backwards, so that a ratio
-compares the same moment of the machine; printed is the median of the rounds' ratios, with min and max.
+Measure the registry against what it would be compared with: bare frameworks, other registries, a class
+written by hand, plain httpx. In each round every contender runs once, in turn forwards and backwards, so that
+a ratio compares the same moment of the machine; printed is the median of the rounds' ratios, with the range.
 Trust ratios; a rate or a time tells of this machine at this moment.
 """
 
 _EXAMPLES = """\
 examples:
-  make bench                                       everything, some five minutes
+  make bench                                       everything, some eight minutes
   make bench ARGS="--only wire-get wire-set"       the server only
+  make bench ARGS="--only lookup threads"          what a registry of one process costs
   make bench ARGS="--rounds 25 --json result.json" more rounds; all numbers kept
   make bench ARGS="--clock cpu"                    on a machine that does other work beside it
   make bench ARGS="--rounds 1 --seconds 0.1"       a quick look

@@ -1,4 +1,4 @@
-"""Registries of one process: look-ups against a class written by hand, registration, import."""
+"""Registries of one process, ours, others' and one by hand: look-up, registration, import."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from timeit import Timer
 from typing import Any, ClassVar
 
 from registry import FunctionalRegistry
+from tests.benchmarks.local_peers import PEERS, Peer
 from tests.benchmarks.measure import Benchmark, Contender, Effort, at_most, difference, figure, ratio
 from tests.benchmarks.servers import ROOT, Servers, environment
 
@@ -49,7 +51,15 @@ def _lookups(effort: Effort, _servers: Servers) -> Iterator[Mapping[str, Contend
         "classmethod by hand": _Statement(effort, "HandWritten.get_artifact('function50')", names),
         "R[name]": _Statement(effort, "Functions['function50']", names),
         "dict": _Statement(effort, "table['function50']", names),
+        **{peer.name: _Statement(effort, peer.lookup, {"registry": _filled(peer)}) for peer in PEERS},
     }
+
+
+def _filled(peer: Peer) -> Any:
+    registry = peer.make()
+    for function in _functions():
+        peer.register(registry, function)
+    return registry
 
 
 def _functions() -> list[Callable[[], None]]:
@@ -77,24 +87,28 @@ class _Statement:
 def _registration(effort: Effort, _servers: Servers) -> Iterator[Mapping[str, Contender]]:
     functions = _functions()
 
-    def register(seconds: float) -> float:
+    def timed(make: Callable[[], Any], register: Callable[[Any, Any], object], seconds: float) -> float:
         rounds, spent = 0, 0.0
         while spent < seconds:
+            registry = make()
+            started = effort.time()
+            for function in functions:
+                register(registry, function)
+            spent += effort.time() - started
             rounds += 1
-            spent += _register_all(functions, effort)
         return spent / rounds / len(functions) * 1e6
 
-    yield {"register_artifact": register}
+    yield {
+        "register_artifact": partial(timed, _new_registry, lambda registry, f: registry.register_artifact(f)),
+        **{peer.name: partial(timed, peer.make, peer.register) for peer in PEERS},
+    }
 
 
-def _register_all(functions: list[Callable[[], None]], effort: Effort) -> float:
+def _new_registry() -> type[FunctionalRegistry[..., Any]]:
     class Functions(FunctionalRegistry[..., Any]):
         pass
 
-    started = effort.time()
-    for function in functions:
-        Functions.register_artifact(function)
-    return effort.time() - started
+    return Functions
 
 
 @contextmanager
@@ -128,8 +142,9 @@ BENCHMARKS = (
         "ns",
         (
             ratio("get_artifact", "classmethod by hand", at_most(1.2)),
-            ratio("R[name]", "classmethod by hand"),
+            ratio("R[name]", "get_artifact", at_most(1)),
             ratio("R[name]", "dict"),
+            *[ratio("get_artifact", peer.name) for peer in PEERS],
         ),
         _lookups,
         slices=10,
@@ -138,7 +153,10 @@ BENCHMARKS = (
         "registration",
         f"Registration of {_ARTIFACTS} functions in a new local registry",
         "µs each",
-        (figure("register_artifact", "µs", at_most(10)),),
+        (
+            figure("register_artifact", "µs", at_most(10)),
+            *[ratio("register_artifact", peer.name) for peer in PEERS],
+        ),
         _registration,
         slices=10,
     ),

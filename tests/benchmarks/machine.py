@@ -10,7 +10,10 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-PACKAGES = ("connexion", "httptools", "httpx", "jsonschema-rs", "orjson", "starlette", "uvicorn", "uvloop")
+PACKAGES = (
+    *("connexion", "httptools", "httpx", "jsonschema-rs", "orjson", "starlette", "uvicorn", "uvloop"),
+    *("autoregistry", "catalogue", "fvcore", "mmengine-lite", "phx-class-registry"),
+)
 
 
 def description() -> dict[str, str]:

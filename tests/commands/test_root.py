@@ -28,7 +28,24 @@ OPTIONS = {
     "key list": ["--file"],
     "key rotate": ["--file", "registry resign"],
     "resign": ["--server", "REGISTRY_SERVER_URL", "http://localhost:8001"],
-    "serve": ["--host", "--port", "--storage", "--allowed-host", "--debug", "REGISTRY_SERVER_STORAGE"],
+    "doctor": ["--server", "--json", "MODULE:CLASS", "REGISTRY_SERVER_URL"],
+    "token new": ["--scope", "--expires", "--tokens", "--storage", "REGISTRY_SERVER_TOKENS"],
+    "token list": ["--tokens", "--storage", "--json"],
+    "token revoke": ["--tokens", "--storage"],
+    "serve": [
+        "--host",
+        "--port",
+        "--storage",
+        "--allowed-host",
+        "--tokens",
+        "--require-auth",
+        "--tls-cert",
+        "--tls-key",
+        "--trusted-proxy",
+        "--audit-log",
+        "--debug",
+        "REGISTRY_SERVER_STORAGE",
+    ],
 }
 
 

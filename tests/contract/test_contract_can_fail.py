@@ -12,6 +12,7 @@ import pytest
 from registry_server.storage.base import (
     ANY,
     BatchWritten,
+    Changes,
     Cleared,
     ConditionFailedError,
     Entry,
@@ -25,7 +26,7 @@ from registry_server.storage.base import (
 )
 from registry_server.storage.memory import MemoryBackend
 from registry_server.storage.rules import holds
-from registry_server.testing import BackendContract
+from registry_server.testing import BackendContract, changes
 from registry_server.testing.contract import promises
 from registry_server.testing.model import check_against_model
 
@@ -178,6 +179,41 @@ class AnswersWhileClosed(MemoryBackend):
         return None
 
 
+class TellsAChangeTwice(MemoryBackend):
+    """``>=`` where it should be ``>``."""
+
+    async def changes(self, namespace: str, since: int, **bounds: int) -> Changes:
+        return await super().changes(namespace, max(0, since - 1), **bounds)
+
+
+class SplitsBatches(MemoryBackend):
+    async def changes(self, namespace: str, since: int, *, limit: int, **bounds: int) -> Changes:
+        found, head = await super().changes(namespace, since, limit=limit, **bounds)
+        return Changes(found[:limit], head)
+
+
+class ForgetsWhatItCompacted(MemoryBackend):
+    async def changes(self, namespace: str, since: int, **bounds: int) -> Changes:
+        space = self._spaces.get(namespace)
+        floor = 0 if space is None else space.history.floor
+        return await super().changes(namespace, max(since, floor), **bounds)
+
+
+class TellsOfSetsOnly(MemoryBackend):
+    async def delete(self, namespace: str, key: str, *, expect: Expect = ANY) -> Removed:
+        listeners, self._listeners = self._listeners, []
+        try:
+            return await super().delete(namespace, key, expect=expect)
+        finally:
+            self._listeners = listeners
+
+
+class ForgetsWhoListens(MemoryBackend):
+    async def close(self) -> None:
+        await super().close()
+        self._listeners.clear()
+
+
 BROKEN: list[tuple[type[MemoryBackend], set[str]]] = [
     (LosesADelete, {"test_a_delete_is_a_change_and_the_entry_is_gone"}),
     (ForgetsCreated, {"test_replacing_keeps_created_and_moves_the_revision"}),
@@ -201,6 +237,14 @@ BROKEN: list[tuple[type[MemoryBackend], set[str]]] = [
     (PagesByLastChange, {"test_a_replaced_entry_keeps_its_place"}),
     (PagesByPosition, {"test_pages_are_stable_under_writes"}),
     (AnswersFromAnOldCache, {"test_a_delete_that_was_answered_is_not_undone_by_a_slow_read"}),
+    (TellsAChangeTwice, {"test_changes_after_any_revision_are_the_rest"}),
+    (SplitsBatches, {"test_a_batch_is_never_split"}),
+    (
+        ForgetsWhatItCompacted,
+        {"test_the_latest_changes_are_kept_and_older_ones_said_to_be_gone"},
+    ),
+    (TellsOfSetsOnly, {"test_every_move_is_told_once_it_can_be_read"}),
+    (ForgetsWhoListens, {"test_moves_are_told_after_reopening_too"}),
     (KeepsItsEpoch, {"test_reopening_keeps_all_or_begins_a_new_history"}),
     (AnswersWhileClosed, {"test_what_is_not_open_refuses_everything"}),
 ]
@@ -234,16 +278,23 @@ def _fails(name: str, backend_class: type[StorageBackend]) -> bool:
 @pytest.mark.parametrize(
     ("backend_class", "expected"), BROKEN, ids=lambda item: getattr(item, "__name__", "")
 )
-def test_a_broken_backend_is_noticed(backend_class: type[MemoryBackend], expected: set[str]) -> None:
+def test_a_broken_backend_is_noticed(
+    backend_class: type[MemoryBackend], expected: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "TOLD_SECONDS", 0.5)  # nobody tells of it, however long one waits
     assert {name for name in expected if not _fails(name, backend_class)} == set()
 
 
 @pytest.mark.parametrize(
-    "backend_class", [LosesADelete, ForgetsCreated, ChecksAfterWriting, WritesBatchesOneByOne]
+    "backend_class",
+    [
+        *(LosesADelete, ForgetsCreated, ChecksAfterWriting, WritesBatchesOneByOne),
+        *(TellsAChangeTwice, SplitsBatches),
+    ],
 )
 def test_the_model_alone_notices_it_too(backend_class: type[MemoryBackend]) -> None:
     with pytest.raises(AssertionError):
-        check_against_model(backend_class, survives_reopening=False)
+        check_against_model(backend_class, survives_reopening=False, scripts=1_000)
 
 
 def test_a_sound_backend_fails_nothing() -> None:

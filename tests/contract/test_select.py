@@ -50,7 +50,7 @@ def test_synchronous_is_the_one_option_of_sqlite() -> None:
         ("", "memory: and sqlite:///"),
         ("mysql://user:secret@host/x", "memory: and sqlite:///"),
         ("postgresql://user:secret@host/x", "not available in this version"),
-        ("redis://:secret@host", "not available in this version"),
+        ("redis://:secret@host/secret", "database is a number"),
         ("sqlite://x.db", "four slashes"),
         ("sqlite:x.db", "four slashes"),
         ("sqlite:///", "four slashes"),

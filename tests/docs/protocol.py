@@ -13,7 +13,7 @@ from registry.spec import load_spec
 
 VARIES = frozenset(
     {
-        *("cursor", "etag", "digest", "revision", "origin", "identity", "signature"),
+        *("cursor", "head", "etag", "digest", "revision", "origin", "identity", "signature"),
         *("created_at", "updated_at", "uptime_seconds", "storage", "version"),
         *("total_requests", "get_requests", "set_requests", "delete_requests"),
     }

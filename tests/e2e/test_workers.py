@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 
+import joblib
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 from registry import RegistryError
 from registry.storage import http
@@ -139,6 +143,60 @@ def test_registries_proxies_and_errors_travel_to_pool_workers_and_back(live_serv
 
     assert caught.value.message.startswith("Key not found: 'missing' in Shared")
     assert Shared["same"] is triple
+
+
+def in_pool(method: str) -> Callable[..., list[dict[str, int]]]:
+    def ask(_run_script):
+        with ProcessPoolExecutor(2, multiprocessing.get_context(method)) as pool:
+            return list(pool.map(workers.answers_of, [Shared] * 2))
+
+    return ask
+
+
+def in_loky(_run_script):
+    try:
+        return joblib.Parallel(n_jobs=2, backend="loky")([joblib.delayed(workers.answers_of)(Shared)] * 2)
+    finally:
+        get_reusable_executor().shutdown(wait=True)  # the next test has another server
+
+
+def in_subprocess(run_script):
+    """A program of its own, which knows the namespace, and of its environment ``REGISTRY_SERVER_URL``."""
+    script = """
+import json, os
+from registry import FunctionalRegistry
+
+class Mine(FunctionalRegistry, logic_namespace="workers.shared"):
+    pass
+
+assert [name for name in os.environ if name.startswith("REGISTRY_")] == ["REGISTRY_SERVER_URL"]
+print(json.dumps({name: Mine[name](1) for name in Mine}))
+"""
+    return [json.loads(line) for line in run_script(script, home="own")]
+
+
+WORKERS = {
+    "spawn": in_pool("spawn"),
+    "forkserver": in_pool("forkserver"),
+    "fork": in_pool("fork"),
+    "loky": in_loky,
+    "subprocess": in_subprocess,
+}
+
+
+@pytest.mark.parametrize("kind", WORKERS)
+def test_every_kind_of_worker_finds_the_same_under_the_same_names(live_server_url, run_script, kind):
+    Shared.register_artifact(triple)
+    Shared.register_artifact("offset", lambda x: x + 100)
+    Shared.safe_register_batch({"builtin": abs, "named": workers.triple})
+
+    answers = WORKERS[kind](run_script)
+
+    assert answers
+    assert all(
+        list(found.items()) == [("triple", 3), ("offset", 101), ("builtin", 1), ("named", 3)]
+        for found in answers
+    )
 
 
 def test_threads_share_one_proxy_and_its_connections(storage):

@@ -14,7 +14,7 @@ from tests.packaging.conftest import ROOT
 EVERYTHING = ROOT / ".ci" / "requirements.txt"
 SERVER = ROOT / ".ci" / "requirements-server.txt"
 
-PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;]+)(?: ; [^\\]+)? \\$")
+PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[a-z0-9, -]+\])?==([^\s;]+)(?: ; [^\\]+)? \\$")
 HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}(?: \\)?$")
 
 

@@ -54,8 +54,9 @@ class LiveServer:
 
     @property
     def url(self) -> str:
-        """Its address, ``http://host:port``."""
-        return f"http://{self.host}:{self.port}"
+        """Its address, ``http://host:port``; https where it says so."""
+        scheme = "https" if self.greeting and "https://" in self.greeting[0] else "http"
+        return f"{scheme}://{self.host}:{self.port}"
 
     @property
     def log(self) -> str:
@@ -78,7 +79,7 @@ class LiveServer:
         assert self.process.stdout is not None
         # The socket listens before the first line is printed, so nobody who read it is refused.
         self.greeting = [self.process.stdout.readline(), self.process.stdout.readline()]
-        address = re.search(r"http://\S+:(\d+)", self.greeting[0])
+        address = re.search(r"https?://\S+:(\d+)", self.greeting[0])
         if address is None:
             self.kill()
             raise AssertionError(f"the server did not start: {self.greeting} {self.log}")

@@ -19,8 +19,11 @@ CASES_OF_A_RUN = 250
 """Schemathesis keeps what it sent until it ends: 2,000 bodies are 2 GB."""
 
 OPERATIONS = [definition["operationId"] for _, _, definition in operations()]
-STATEFUL = ["--phases", "stateful", "--exclude-operation-id", "list_namespaces"]
-"""Without this operation, which is the only one that Schemathesis would begin with: it needs no namespace."""
+STATEFUL = ["--phases", "stateful"]
+ENTRIES = ["--exclude-operation-id", "list_namespaces", "--exclude-operation-id", "watch_namespace"]
+"""Without the first, which is the only one that Schemathesis would begin with: it needs no namespace."""
+WATCHING = [f"--include-operation-id={name}" for name in ("set_entry", "delete_entry", "watch_namespace")]
+"""By themselves: of all links together too few would lead to a watch."""
 
 pytestmark = pytest.mark.timeout(120 + 3 * CASES)
 
@@ -67,32 +70,34 @@ def test_every_operation_answers_as_documented(fuzz, start_server):
     assert "Traceback" not in server.log
 
 
-def test_operations_answer_as_documented_after_one_another(fuzz, start_server):
-    """REG-REV-04: what was set is there, what was deleted is gone, whatever was asked before."""
+@pytest.mark.parametrize(("which", "links"), [(ENTRIES, 6), (WATCHING, 3)], ids=["entries", "watching"])
+def test_operations_answer_as_documented_after_one_another(which, links, fuzz, start_server):
+    """REG-REV-04, REG-WCH-02: what was set is there, what was deleted is gone, whatever was asked before."""
     server = start_server("memory:")
 
     seed = [] if CASES else ["--seed", "1"]
-    done = fuzz(server, *STATEFUL, "-n", str(min(CASES, 1_000) or 25), *seed)
+    done = fuzz(server, *STATEFUL, *which, "-n", str(min(CASES, 1_000) or 25), *seed)
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "6 covered / 6 selected" in done.stdout
+    assert f"{links} covered / {links} selected" in done.stdout
     assert server.stop() == 0
     assert "Traceback" not in server.log
 
 
 @pytest.mark.parametrize(
-    ("fault", "finding"),
+    ("fault", "which", "finding"),
     [
-        ("forgets_a_field", '"digest" is a required property'),
-        ("answers_what_is_not_documented", "Received: 409"),
-        ("loses_deletes", "an entry that was deleted is still there"),
-        ("drops_meta", "an entry is not as it was set"),
+        ("forgets_a_field", ENTRIES, '"digest" is a required property'),
+        ("answers_what_is_not_documented", ENTRIES, "Received: 409"),
+        ("tells_a_change_twice", WATCHING, "a watch does not go on from its cursor"),
+        ("loses_deletes", ENTRIES, "an entry that was deleted is still there"),
+        ("drops_meta", ENTRIES, "an entry is not as it was set"),
     ],
 )
-def test_a_planted_fault_is_found(fault, finding, fuzz, tmp_path):
+def test_a_planted_fault_is_found(fault, which, finding, fuzz, tmp_path):
     server = LiveServer(tmp_path, "memory:", fault, module="tests.server.fuzz.faulty").start()
 
-    done = fuzz(server, *STATEFUL, "-n", "25", "--seed", "1", "--max-failures", "1", "--no-shrink")
+    done = fuzz(server, *STATEFUL, *which, "-n", "25", "--seed", "1", "--max-failures", "1", "--no-shrink")
 
     server.kill()
     assert done.returncode == 1, done.stdout + done.stderr

@@ -6,9 +6,12 @@ from typing import Any
 import httpx
 import pytest
 
+from registry_server.access.guard import Guard
+from registry_server.access.needs import PUBLIC
 from registry_server.operations import Answer, DispatchTable, OperationStage
 from registry_server.problems import Problem
 from registry_server.requests import Gate, path_of
+from registry_server.tallies import Tally
 from tests.server.wire import problem
 
 
@@ -17,7 +20,9 @@ class FakeOperation:
 
     def __init__(self, outcome):
         self.operation_id = "fake"
+        self.needs = PUBLIC
         self.requests = 0
+        self.tally = Tally()
         self._outcome = outcome
 
     async def answer(self, *_arguments):
@@ -32,7 +37,8 @@ def stage():
         await send({"type": "http.response.start", "status": 299, "headers": []})
         await send({"type": "http.response.body", "body": b"behind"})
 
-    return OperationStage(behind, gate=Gate(header_bytes=1_000, allowed_hosts=None), body_limit=1_000)
+    gate = Gate(header_bytes=1_000, allowed_hosts=None)
+    return OperationStage(behind, gate=gate, guard=Guard(None), body_limit=1_000)
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from importlib.metadata import version
 
 import pytest
 
-from registry_server.storage.base import StorageFullError, StorageUnavailableError
-from tests.server.wire import PROBLEM, operations, problem, put, setting
+from registry_server.storage.base import OutcomeUnknownError, StorageFullError, StorageUnavailableError
+from tests.server.wire import PROBLEM, envelope, operations, problem, put, setting
 
 
 async def test_health_has_exactly_two_fields(client):
@@ -82,7 +82,7 @@ async def test_capabilities_name_the_profiles_and_limits(client):
     """REG-SRV-04."""
     assert (await client.get("/capabilities")).json() == {
         "protocol": "1.0.0",
-        "profiles": ["core", "conditional"],
+        "profiles": ["core", "conditional", "batch", "watch"],
         "envelope_types": ["json", "pickle"],
         "limits": {
             "body_bytes": 16 * 1024 * 1024,
@@ -105,11 +105,18 @@ async def test_durable_is_offered_where_the_storage_is(client, backend, monkeypa
 
 async def request_everything(client):
     """One well-formed request of each operation; the answers by operationId."""
-    bodies = {"set_entry": setting("k"), "batch_set": {"entries": [setting("k")]}}
+    keys = {"entries": [{"key": envelope("k")}]}
+    bodies = {
+        "set_entry": setting("k"),
+        "batch_set": {"entries": [setting("k")]},
+        "batch_get": keys,
+        "batch_delete": keys,
+        "watch_namespaces": {"cursors": {"a": "x.0"}, "wait": 0},
+    }
     answers = {}
     for method, path, definition in operations():
         name = definition["operationId"]
-        query = "?key=k" if path.endswith(("/get", "/delete", "/contains")) else ""
+        query = "?key=k" if name in ("get_entry", "delete_entry", "contains_entry") else ""
         body = {"json": bodies[name]} if name in bodies else {}
         answers[name] = await client.request(method, path.replace("{namespace}", "a") + query, **body)
     return answers
@@ -143,12 +150,12 @@ async def test_a_full_storage_is_507_and_still_read(client, backend, monkeypatch
     async def full(*_arguments, **_options):
         raise StorageFullError("there is no room left for registry.db; free some, nothing need be restarted")
 
-    for write in ("put", "put_many", "delete", "clear"):
+    for write in ("put", "put_many", "delete", "delete_many", "clear"):
         monkeypatch.setattr(backend, write, full)
 
     answers = await request_everything(client)
 
-    writes = {"set_entry", "batch_set", "delete_entry", "clear_namespace"}
+    writes = {"set_entry", "batch_set", "delete_entry", "batch_delete", "clear_namespace"}
     for name in writes:
         assert "free some" in problem(answers.pop(name), 507, "storage_full")["detail"]
     assert {answer.status_code for answer in answers.values()} == {200}
@@ -163,6 +170,20 @@ async def test_a_busy_storage_says_so(client, backend, monkeypatch):
     answer = await client.post("/registry/a/set", json=setting("k"))
 
     assert "try again later" in problem(answer, 503, "storage_unavailable")["detail"]
+
+
+async def test_a_write_whose_outcome_is_unknown_is_told_from_one_that_failed(client, backend, monkeypatch):
+    async def broken(*_arguments, **_options):
+        raise OutcomeUnknownError("the connection broke while the write was under way")
+
+    for write in ("put", "put_many", "delete", "clear"):
+        monkeypatch.setattr(backend, write, broken)
+
+    answers = await request_everything(client)
+
+    for name in ("set_entry", "batch_set", "delete_entry", "clear_namespace"):
+        assert problem(answers[name], 503, "outcome_unknown")["suggestions"]
+        assert "retry-after" not in answers[name].headers
 
 
 async def test_a_defect_is_500_that_says_nothing_and_logs_everything(client, backend, monkeypatch, caplog):

@@ -17,6 +17,7 @@ READERS = {
     "REGISTRY_SERVER_URL": (settings.server_url, None, "http://h:1", "http://h:1"),
     "REGISTRY_SERVER_TIMEOUT": (settings.server_timeout, 5.0, "30.0", 30.0),
     "REGISTRY_SERVER_TOKEN": (settings.server_token, None, "s3cret", "s3cret"),
+    "REGISTRY_SERVER_CA": (settings.server_ca, None, "/ca.pem", "/ca.pem"),
     "REGISTRY_SERVER_STORAGE": (settings.server_storage, None, "memory:", "memory:"),
     "REGISTRY_ON_DUPLICATE": (settings.on_duplicate, "error", "keep", "keep"),
     "REGISTRY_FROZEN": (settings.frozen, None, "registry.lock", "registry.lock"),

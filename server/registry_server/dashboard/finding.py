@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from registry_server.storage.base import NamespaceInfo, StorageBackend
+from registry_server.access.visible import VisibleStorage
+from registry_server.storage.base import NamespaceInfo
 
 MOST_FOUND = 200
 MOST_LOOKED_AT = 50_000
@@ -19,7 +20,7 @@ class Found(NamedTuple):
     complete: bool
 
 
-async def find_keys(backend: StorageBackend, text: str) -> Found:
+async def find_keys(backend: VisibleStorage, text: str) -> Found:
     """Namespaces and keys that hold ``text``, letter case aside."""
     wanted = text.casefold()
     found = Found([], [], True)
@@ -38,7 +39,7 @@ async def find_keys(backend: StorageBackend, text: str) -> Found:
 
 
 async def _find_in(
-    backend: StorageBackend, namespace: str, wanted: str, keys: list[tuple[str, str]], *, most: int
+    backend: VisibleStorage, namespace: str, wanted: str, keys: list[tuple[str, str]], *, most: int
 ) -> int:
     """Add the keys of one namespace that hold the text; looks at ``most`` and returns at how many."""
     looked_at = position = 0

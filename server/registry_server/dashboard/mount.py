@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from a2wsgi import WSGIMiddleware
 
+from registry_server.access.guard import Guard
 from registry_server.dashboard.pages import create_pages
 from registry_server.storage.base import StorageBackend, StorageUnavailableError
 
@@ -21,9 +22,9 @@ PAGE_SECONDS = 10.0
 class PagesMount:
     """The Flask application as an ASGI application, with a way back to the loop's storage."""
 
-    def __init__(self, backend: StorageBackend) -> None:
+    def __init__(self, backend: StorageBackend, guard: Guard) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._app = WSGIMiddleware(create_pages(backend, self.run))  # type: ignore[arg-type]
+        self._app = WSGIMiddleware(create_pages(backend, self.run, guard))  # type: ignore[arg-type]
 
     def start(self) -> None:
         """Remember the loop that the storage lives on; called on it."""

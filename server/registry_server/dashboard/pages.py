@@ -11,8 +11,13 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from registry.errors import CoercionError, NamespaceError
 from registry.names import check_key, check_namespace
+from registry_server.access.guard import OPEN, Guard
+from registry_server.access.pages import reader_of
+from registry_server.access.visible import VisibleStorage
 from registry_server.dashboard.facts import EntryFacts, facts_of, problem_codes, visible
 from registry_server.dashboard.finding import find_keys
+from registry_server.dashboard.login import add_login
+from registry_server.problems import Problem
 from registry_server.storage.base import StorageBackend, StorageError
 
 Run = Callable[[Any], Any]
@@ -25,7 +30,8 @@ LAST_REVISION = 2**63 - 1
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
+    # Not "no-referrer": with that a browser sends our own forms as of no origin, which we refuse.
+    "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
@@ -33,14 +39,25 @@ _PAGE_HEADERS = {
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 
 
-def create_pages(backend: StorageBackend, run: Run) -> Flask:
+def create_pages(backend: StorageBackend, run: Run, guard: Guard) -> Flask:
     """The Flask application; ``run`` takes a coroutine of the storage to its loop and waits for it."""
     app = Flask(__name__)
+    add_login(app, guard)
+
+    def visible_storage() -> VisibleStorage:
+        """The storage as the reader of this page may see it."""
+        return VisibleStorage(backend, reader_of(request.environ) or OPEN)
+
+    @app.context_processor
+    def reader() -> dict[str, Any]:
+        access = reader_of(request.environ)
+        return {"reader": access.token if access else None}
+
     app.jinja_env.filters |= {"number": "{:,}".format, "visible": visible, "sentence": _sentence}
 
     @app.get("/")
     def overview() -> str:
-        totals = run(backend.totals(largest=PAGE_NAMESPACES))
+        totals = run(visible_storage().totals(largest=PAGE_NAMESPACES))
         return render_template("overview.html", totals=totals, location=backend.location, epoch=backend.epoch)
 
     @app.get("/browse/<namespace>")
@@ -48,10 +65,11 @@ def create_pages(backend: StorageBackend, run: Run) -> Flask:
         _known_namespace(namespace)
         prefix = request.args.get("prefix", "")[:1_024]
         after = min(max(request.args.get("after", 0, type=int), 0), LAST_REVISION)
+        storage = visible_storage()
         page = run(
-            backend.page(namespace, prefix=prefix, after=after, limit=PAGE_ENTRIES, max_bytes=PAGE_BYTES)
+            storage.page(namespace, prefix=prefix, after=after, limit=PAGE_ENTRIES, max_bytes=PAGE_BYTES)
         )
-        count, _ = run(backend.count(namespace))
+        count, _ = run(storage.count(namespace))
         entries = [facts_of(entry) for entry in page.entries]
         last = page.entries[-1].created if page.more else None
         return render_template(
@@ -66,7 +84,7 @@ def create_pages(backend: StorageBackend, run: Run) -> Flask:
 
     def _facts(namespace: str, key: str) -> EntryFacts:
         try:
-            found, _ = run(backend.get(namespace, check_key(key)))
+            found, _ = run(visible_storage().get(namespace, check_key(key)))
         except CoercionError:
             found = None
         if found is None:
@@ -76,7 +94,7 @@ def create_pages(backend: StorageBackend, run: Run) -> Flask:
     @app.get("/search")
     def search() -> str:
         text = request.args.get("q", "").strip()[:100]
-        found = run(find_keys(backend, text)) if text else None
+        found = run(find_keys(visible_storage(), text)) if text else None
         return render_template("search.html", text=text, found=found)
 
     @app.get("/problems/<code>")
@@ -96,13 +114,18 @@ def create_pages(backend: StorageBackend, run: Run) -> Flask:
             answer.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
         return answer
 
+    @app.errorhandler(Problem)
+    def refused(problem: Problem) -> tuple[Response | str, int]:
+        return _problem_or_page(problem.status, problem.code, "Forbidden", problem.detail)
+
     @app.errorhandler(StorageError)
     def no_storage(error: StorageError) -> tuple[Response | str, int]:
         return _problem_or_page(503, "storage_unavailable", "Service Unavailable", str(error))
 
     @app.after_request
     def harden(response: Response) -> Response:
-        response.headers.update(_PAGE_HEADERS)
+        for name, value in _PAGE_HEADERS.items():
+            response.headers.setdefault(name, value)
         return response
 
     return app

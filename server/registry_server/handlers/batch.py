@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from registry.errors import ValidationError
@@ -55,12 +55,22 @@ class Batch:
 
     async def batch_get(self, namespace: str, body: dict[str, Any]) -> Answer:
         epoch = self._backend.epoch
-        wanted = _by_key(body["entries"], lambda key, entry: (key, entry.get("unless")))
-        entries, head = await self._backend.get_many(
-            namespace, [key for key, _ in wanted], max_bytes=PAGE_BYTES
-        )
-        outcomes = [_found(entry, unless, epoch) for entry, (_, unless) in zip(entries, wanted, strict=True)]
-        return Answer({"outcomes": outcomes, "cursor": f"{epoch}.{head}"})
+        wanted = dict(_by_key(body["entries"], lambda key, entry: (key, entry.get("unless"))))
+        outcomes, head = await self._read(namespace, wanted, epoch)
+        if _crowded_out(outcomes):
+            # What the reader has took room from what it lacks: read again, with that first.
+            lacking = sorted(wanted, key=lambda key: outcomes[key]["outcome"] == "unchanged")
+            outcomes, head = await self._read(namespace, {key: wanted[key] for key in lacking}, epoch)
+        return Answer({"outcomes": [outcomes[key] for key in wanted], "cursor": f"{epoch}.{head}"})
+
+    async def _read(
+        self, namespace: str, wanted: Mapping[str, str | None], epoch: str
+    ) -> tuple[dict[str, dict[str, Any]], int]:
+        entries, head = await self._backend.get_many(namespace, [*wanted], max_bytes=PAGE_BYTES)
+        outcomes = {
+            key: _found(entry, wanted[key], epoch) for key, entry in zip(wanted, entries, strict=True)
+        }
+        return outcomes, head
 
     def _write(self, key: str, entry: dict[str, Any], epoch: str) -> Put:
         value = stored_of(entry["value"], value_bytes=self._limits.value_bytes)
@@ -118,6 +128,11 @@ def _found(entry: Entry | None, unless: str | None, epoch: str) -> dict[str, Any
     if unless is not None and expected(unless, epoch) == entry.revision:
         return {"outcome": "unchanged"}
     return {"outcome": "found", **value_of(entry, epoch)} if entry.envelope else {"outcome": "omitted"}
+
+
+def _crowded_out(outcomes: Mapping[str, dict[str, Any]]) -> bool:
+    told = {outcome["outcome"] for outcome in outcomes.values()}
+    return told >= {"omitted", "unchanged"}
 
 
 def _body(outcomes: list[dict[str, Any]], cursor: str) -> dict[str, Any]:

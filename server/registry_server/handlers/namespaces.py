@@ -7,6 +7,8 @@ from typing import Any
 
 from registry.errors import NamespaceError
 from registry.names import check_namespace
+from registry_server.access.guard import Access
+from registry_server.access.visible import visible_namespaces
 from registry_server.operations import Answer
 from registry_server.problems import Problem
 from registry_server.storage.base import StorageBackend
@@ -18,10 +20,12 @@ class Namespaces:
     def __init__(self, backend: StorageBackend) -> None:
         self._backend = backend
 
-    async def list_namespaces(self, prefix: str = "", limit: int = 100, page: str | None = None) -> Answer:
+    async def list_namespaces(
+        self, access: Access, prefix: str = "", limit: int = 100, page: str | None = None
+    ) -> Answer:
         epoch = self._backend.epoch
         after = "" if page is None else _name_of(page)
-        found, more = await self._backend.namespaces(prefix=prefix, after=after, limit=limit)
+        found, more = await visible_namespaces(self._backend, access, prefix=prefix, after=after, limit=limit)
         body: dict[str, Any] = {
             "namespaces": [
                 {"namespace": info.namespace, "entries": info.entries, "cursor": f"{epoch}.{info.head}"}

@@ -1,4 +1,4 @@
-"""The server itself: health, readiness, statistics, capabilities."""
+"""The server itself: health, readiness, statistics, metrics, capabilities."""
 
 from __future__ import annotations
 
@@ -32,12 +32,14 @@ class Service:
         *,
         version: str,
         request_counts: Callable[[], dict[str, int]],
+        asks_for_tokens: Callable[[], bool],
         metrics: Metrics,
     ) -> None:
         self._backend = backend
         self._limits = limits
         self._version = version
         self._request_counts = request_counts
+        self._asks_for_tokens = asks_for_tokens
         self._metrics = metrics
         self._created_at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         self._started = time.monotonic()
@@ -72,7 +74,9 @@ class Service:
         return Answer(await self._metrics.text(), content_type=METRICS_TYPE)
 
     async def get_capabilities(self) -> Answer:
-        profiles = ["core", "conditional", "batch", "watch", *(["durable"] if self._backend.durable else [])]
+        profiles = ["core", "conditional", "batch", "watch"]
+        profiles += ["auth"] if self._asks_for_tokens() else []
+        profiles += ["durable"] if self._backend.durable else []
         return Answer(
             {
                 "protocol": PROTOCOL_VERSION,

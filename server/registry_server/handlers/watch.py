@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from itertools import count
 from typing import Any, Final, NamedTuple
 
 from orjson import Fragment
 
 from registry.names import check_namespace
+from registry_server.access.guard import Access
+from registry_server.access.scopes import Permission
 from registry_server.handlers.entries import PAGE_BYTES
 from registry_server.operations import Answer
 from registry_server.problems import Problem
@@ -53,6 +56,7 @@ class Watch:
     def __init__(self, backend: StorageBackend, hub: WatchHub) -> None:
         self._backend = backend
         self._hub = hub
+        self._turns = count()
 
     async def watch_namespace(
         self,
@@ -70,11 +74,14 @@ class Watch:
             raise _gone(namespace, seen.gone, seen.cursor)
         return Answer(seen.body())
 
-    async def watch_namespaces(self, body: dict[str, Any], leaving: Leaving) -> Answer:
+    async def watch_namespaces(self, access: Access, body: dict[str, Any], leaving: Leaving) -> Answer:
         cursors: dict[str, str] = body["cursors"]
-        for namespace in cursors:
-            check_namespace(namespace)
-        moved = await self._watch(cursors, body.get("wait", WAIT_SECONDS), MOST_CHANGES, leaving)
+        for namespace, cursor in cursors.items():
+            access.require(Permission.READ, check_namespace(namespace))
+            _check_cursor(namespace, cursor)
+        # Each answer begins at another one: else those at the end would starve behind some that never rest.
+        turned = _turned(cursors, next(self._turns))
+        moved = await self._watch(turned, body.get("wait", WAIT_SECONDS), MOST_CHANGES, leaving)
         return Answer({"namespaces": [{"namespace": name, **seen.body()} for name, seen in moved.items()]})
 
     async def _watch(
@@ -93,8 +100,10 @@ class Watch:
                 told = await poll.wait(left, leaving)
                 if not told:
                     return {}
+                self._hub.register(poll, told)
 
     async def _moved(self, cursors: Mapping[str, str], limit: int) -> dict[str, Seen]:
+        """Those of the namespaces that have moved, until ``limit`` changes are found."""
         moved = {}
         room = PAGE_BYTES
         for namespace, cursor in cursors.items():
@@ -102,11 +111,15 @@ class Watch:
             if seen.changes or seen.gone:
                 moved[namespace] = seen
                 room -= sum(len(change.envelope) for change in seen.changes)
+                limit -= len(seen.changes)
+            if limit <= 0:
+                break
         return moved
 
     async def _since(self, namespace: str, cursor: str, limit: int, room: int) -> Seen:
         backend = self._backend
-        since = since_of(cursor, backend.epoch)
+        epoch = backend.epoch  # before the read: what is of a newer epoch may be answered under the old name
+        since = since_of(cursor, epoch)
         if since is None:
             return (await self._now(namespace))._replace(gone="epoch_changed")
         try:
@@ -114,19 +127,37 @@ class Watch:
                 namespace, since, limit=limit, max_bytes=room, max_value=VALUE_BYTES
             )
         except CompactedError as error:
-            return self._at(error.head, "compacted")
+            return _at(epoch, error.head, "compacted")
         if since > head:
-            return self._at(head, "future_cursor")
+            return _at(epoch, head, "future_cursor")
         reached = changes[-1].revision if changes else since
-        return Seen(changes, f"{backend.epoch}.{reached}", f"{backend.epoch}.{head}")
+        return Seen(changes, f"{epoch}.{reached}", f"{epoch}.{head}")
 
     async def _now(self, namespace: str) -> Seen:
+        epoch = self._backend.epoch
         _, head = await self._backend.count(namespace)
-        return self._at(head)
+        return _at(epoch, head)
 
-    def _at(self, head: int, gone: str | None = None) -> Seen:
-        cursor = f"{self._backend.epoch}.{head}"
-        return Seen([], cursor, cursor, gone)
+
+def _at(epoch: str, head: int, gone: str | None = None) -> Seen:
+    cursor = f"{epoch}.{head}"
+    return Seen([], cursor, cursor, gone)
+
+
+def _turned(cursors: Mapping[str, str], turns: int) -> dict[str, str]:
+    """The same cursors, beginning at another one."""
+    pairs = [*cursors.items()]
+    first = turns % len(pairs)
+    return dict(pairs[first:] + pairs[:first])
+
+
+def _check_cursor(namespace: str, cursor: str) -> None:
+    try:
+        since_of(cursor, "")
+    except Problem as problem:
+        raise Problem(
+            problem.status, problem.code, f"{namespace}: {problem.detail}", context={"namespace": namespace}
+        ) from None
 
 
 def _change(change: Change) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
 Expect = int
@@ -181,6 +181,25 @@ class Totals:
     largest: Sequence[NamespaceInfo]
 
 
+@dataclass(slots=True)
+class StorageCounters:
+    """What a storage counts of its own work, since it was made.
+
+    Attributes:
+        commits: how many transactions were committed, by the number of operations in them.
+        queued: operations that wait for their transaction, now.
+        errors: how many transactions and reads failed for the storage's sake, not the caller's.
+    """
+
+    commits: dict[int, int] = field(default_factory=dict)
+    queued: int = 0
+    errors: int = 0
+
+    def committed(self, operations: int) -> None:
+        """Count one transaction."""
+        self.commits[operations] = self.commits.get(operations, 0) + 1
+
+
 class ConditionFailedError(Exception):
     """The entry is not as the write expected it; nothing was written.
 
@@ -206,6 +225,10 @@ class StorageError(Exception):
     """The storage cannot do it; nothing was written. The text is for the operator and the client."""
 
 
+class OutcomeUnknownError(StorageError):
+    """The connection to the storage broke while a write was under way: it may be stored, or not."""
+
+
 class StorageUnavailableError(StorageError):
     """The storage cannot be reached, or has more work queued than it takes; try again later."""
 
@@ -226,7 +249,7 @@ class StorageBackend(ABC):
     checked by the caller: namespaces, keys and envelopes are well-formed and within limits.
 
     Any method raises `StorageUnavailableError` while the storage cannot be reached and, where it writes,
-    `StorageFullError` when there is no room.
+    `StorageFullError` when there is no room, and `OutcomeUnknownError` if it cannot tell whether it wrote.
     """
 
     durable: bool
@@ -361,7 +384,7 @@ class StorageBackend(ABC):
         """Call ``listener`` on the event loop after a namespace's head has moved, whoever wrote.
 
         By then `changes` has what was written. Several moves may be told as one; a move by another server
-        over the same store is told within a second. May be called before `open`; holds until `close`.
+        over the same store is told within a second. May be called before `open`; holds after reopening too.
         """
 
     @abstractmethod
@@ -373,3 +396,7 @@ class StorageBackend(ABC):
     @abstractmethod
     async def totals(self, *, largest: int) -> Totals:
         """The store in numbers, with its ``largest`` largest namespaces."""
+
+    def counters(self) -> StorageCounters | None:
+        """What it counts of its work, for `/metrics`; None where it has nothing to count."""
+        return None

@@ -131,7 +131,6 @@ class MemoryBackend(StorageBackend):
 
     async def close(self) -> None:
         self._spaces = NotOpen[_Space]()
-        self._listeners.clear()
 
     async def ping(self) -> None:
         self._spaces.get("")

@@ -3,6 +3,8 @@
     memory:                          in this process, lost with it
     sqlite:///relative/path.db       a file; four slashes for an absolute path, ``~`` is the home directory
     sqlite:///path.db?synchronous=NORMAL
+    redis://user:password@host:6379/0    a Redis or Valkey (``valkey://``, with TLS ``rediss://``), shared by
+                                     any number of servers; its options stand in ``redis_url``
 
 Paths are percent-decoded, as in any URL.
 """
@@ -10,6 +12,7 @@ Paths are percent-decoded, as in any URL.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, quote, unquote
@@ -17,7 +20,7 @@ from urllib.parse import parse_qsl, quote, unquote
 from registry.suggest import did_you_mean, near_names
 from registry_server.storage.base import StorageBackend, StorageSetupError
 
-_AVAILABLE: Final = "memory: and sqlite:///path/to/registry.db"
+_AVAILABLE: Final = "redis://host, memory: and sqlite:///path/to/registry.db"
 
 
 def backend_from_url(url: str) -> StorageBackend:
@@ -35,6 +38,16 @@ def backend_from_url(url: str) -> StorageBackend:
         hint = did_you_mean(near_names(scheme, _SCHEMES))
         raise StorageSetupError(f"no storage goes by this URL's scheme; there is {_AVAILABLE}.{hint}")
     return _SCHEMES[scheme](rest)
+
+
+def allowing_volatile(url: str) -> str:
+    """``url``, with leave to lose writes for what could be run so that it loses none.
+
+    What is said of memory and of a file is said by their own URLs.
+    """
+    if url.partition(":")[0].lower() in ("memory", "sqlite"):
+        return url
+    return f"{url}{'&' if '?' in url else '?'}allow_volatile=1"
 
 
 def default_url() -> str:
@@ -55,6 +68,13 @@ def default_url() -> str:
             "--storage sqlite:///path/to/registry.db, or keep nothing: --storage memory:"
         ) from exc
     return f"sqlite:///{quote(str(folder / 'registry.db'))}"
+
+
+def file_of(url: str) -> Path | None:
+    """The file that a storage lies in; None where it lies in no file of its own."""
+    scheme, _, rest = url.partition(":")
+    path = unquote(rest.partition("?")[0].removeprefix("///"))
+    return Path(path).expanduser() if scheme.lower() == "sqlite" and path else None
 
 
 def _memory(rest: str) -> StorageBackend:
@@ -87,5 +107,28 @@ def _sqlite_options(query: str) -> dict[str, str]:
     return options
 
 
-_SCHEMES: Final[dict[str, Callable[[str], StorageBackend]]] = {"memory": _memory, "sqlite": _sqlite}
-_PLANNED: Final = frozenset({"postgresql", "postgres", "redis", "rediss", "valkey"})
+def _redis(rest: str, *, tls: bool = False) -> StorageBackend:
+    from registry_server.storage.redis_url import options_of
+
+    options = options_of(rest, tls=tls)
+    try:
+        from registry_server.storage.redis import RedisBackend
+    except ModuleNotFoundError as exc:
+        if exc.name != "redis":
+            raise
+        raise StorageSetupError(
+            "a Redis storage needs another package: pip install 'namestead[server,redis]'"
+        ) from exc
+
+    return RedisBackend(options)
+
+
+_SCHEMES: Final[dict[str, Callable[[str], StorageBackend]]] = {
+    "memory": _memory,
+    "sqlite": _sqlite,
+    "redis": _redis,
+    "rediss": partial(_redis, tls=True),
+    "valkey": _redis,
+    "valkeys": partial(_redis, tls=True),
+}
+_PLANNED: Final = frozenset({"postgresql", "postgres"})

@@ -37,6 +37,8 @@ from registry_server.storage.base import (
     Put,
     Removed,
     StorageBackend,
+    StorageCounters,
+    StorageError,
     StorageSetupError,
     StorageUnavailableError,
     Stored,
@@ -115,6 +117,7 @@ class SqliteBackend(StorageBackend):
         self._queued_bytes = 0
         self._waiting: list[asyncio.Future[None]] = []
         self._listeners: list[Listener] = []
+        self._counters = StorageCounters()
 
     @property
     def location(self) -> str:
@@ -265,6 +268,10 @@ class SqliteBackend(StorageBackend):
     async def totals(self, *, largest: int) -> Totals:
         return sum_up(self._spaces, largest=largest)
 
+    def counters(self) -> StorageCounters:
+        self._counters.queued = self._queued
+        return self._counters
+
     # Opening and closing
 
     def _open_files(self) -> tuple[sqlite3.Connection, dict[str, Tip]]:
@@ -287,7 +294,6 @@ class SqliteBackend(StorageBackend):
         )  # from here on reads are refused too, and none of them can find a closed file
         await asyncio.to_thread(self._close_files)
         self._writer = None
-        self._listeners.clear()
 
     def _close_files(self) -> None:
         self._pool.shutdown(wait=True)
@@ -331,6 +337,10 @@ class SqliteBackend(StorageBackend):
             if draft.dirty:
                 self._take_over(draft)
         batch.applied = True
+        if batch.failed:
+            self._counters.errors += 1
+        else:
+            self._counters.committed(len(batch.jobs))
         for job, result in zip(batch.jobs, batch.results, strict=True):
             self._queued_bytes -= job.weight
             if job.future.done():  # cancelled
@@ -386,7 +396,7 @@ class SqliteBackend(StorageBackend):
         try:
             return read(self._reader)
         except sqlite3.Error as exc:
-            raise translate(exc, self._file.path) from exc
+            raise self._failed(exc) from exc
 
     async def _read_aside(self, read: Callable[[sqlite3.Connection], T]) -> T:
         """Read in a thread."""
@@ -395,12 +405,17 @@ class SqliteBackend(StorageBackend):
             reader = self._readers.pop()  # as many as the pool has threads, so there is always one
             try:
                 return read(reader)
-            except sqlite3.Error as exc:
-                raise translate(exc, self._file.path) from exc
             finally:
                 self._readers.append(reader)
 
-        return await self._loop.run_in_executor(self._pool, work)
+        try:
+            return await self._loop.run_in_executor(self._pool, work)
+        except sqlite3.Error as exc:
+            raise self._failed(exc) from exc
+
+    def _failed(self, exc: sqlite3.Error) -> StorageError:
+        self._counters.errors += 1
+        return translate(exc, self._file.path)
 
     async def _reached(self, spaces: dict[str, Tip], namespace: str, head: int) -> None:
         """Wait until what was read in the file, at ``head``, is applied here as well."""

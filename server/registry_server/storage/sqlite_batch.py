@@ -253,10 +253,11 @@ class ClearJob(Job):
 class Batch:
     """Operations that were committed, or failed, together; ``results`` answer ``jobs`` one by one."""
 
-    __slots__ = ("applied", "drafts", "jobs", "results")
+    __slots__ = ("applied", "drafts", "failed", "jobs", "results")
 
     def __init__(self, jobs: list[Job]) -> None:
         self.jobs = jobs
+        self.failed = False
         self.drafts: dict[str, Draft] = {}
         self.results: list[object] = []
         self.applied = False
@@ -266,5 +267,6 @@ class Batch:
         return [draft for draft in self.drafts.values() if draft.dirty]
 
     def fail(self, error: StorageError) -> None:
+        self.failed = True
         self.drafts = {}
         self.results = [type(error)(*error.args) for _ in self.jobs]  # each waiter raises one of its own

@@ -13,7 +13,7 @@ from registry_server.envelopes import stored_of
 from registry_server.handlers import entries
 from registry_server.operations import Answer
 from registry_server.problems import Problem
-from registry_server.storage.base import Removed
+from registry_server.storage.base import Changes, Removed
 from registry_server.storage.memory import MemoryBackend
 
 get_entry = entries.Entries.get_entry
@@ -35,6 +35,14 @@ async def loses_deletes(self: MemoryBackend, namespace: str, key: str, **_expect
     return Removed(current is not None, head)
 
 
+changes = MemoryBackend.changes
+
+
+async def tells_a_change_twice(self: MemoryBackend, namespace: str, since: int, **bounds: int) -> Changes:
+    """``>=`` where it should be ``>``."""
+    return await changes(self, namespace, max(0, since - 1), **bounds)
+
+
 def drops_meta(wire: dict[str, Any], **options: Any) -> Any:
     return stored_of({name: field for name, field in wire.items() if name != "meta"}, **options)
 
@@ -42,6 +50,7 @@ def drops_meta(wire: dict[str, Any], **options: Any) -> Any:
 FAULTS = {
     "forgets_a_field": (entries.Entries, "get_entry", forgets_a_field),
     "answers_what_is_not_documented": (entries.Entries, "contains_entry", answers_what_is_not_documented),
+    "tells_a_change_twice": (MemoryBackend, "changes", tells_a_change_twice),
     "loses_deletes": (MemoryBackend, "delete", loses_deletes),
     "drops_meta": (entries, "stored_of", drops_meta),
 }

@@ -1,4 +1,4 @@
-"""What the specification says in words only, for Schemathesis: well-formed envelopes, ETags and page tokens.
+"""What the specification says in words only, for Schemathesis: envelopes, ETags, page tokens and cursors.
 
 A JSON schema cannot say that ``data`` is strict JSON. So in requests that are meant to be accepted, what was
 generated becomes the content of an envelope, unless it is data of one; bad requests stay as they are.
@@ -18,6 +18,7 @@ from registry.envelope.form import ENCODING_OF, decode_base64, encode_base64, pa
 from registry.errors import MalformedEnvelopeError
 
 _PAGE = re.compile(r"[0-9a-f]{32}\.\d{1,18}")
+_CURSOR = re.compile(r"[0-9a-f]{32}\.(0|[1-9]\d{0,17})")
 _PAGE_OF_NAMESPACES = re.compile(r"(?:3[0-9]|[46][1-9a-f]|[57][0-9a])+")  # letters and digits in hexadecimal
 
 
@@ -35,6 +36,9 @@ def map_case(context: Any, case: Any) -> Any:
 
 def _body(body: dict[str, Any]) -> dict[str, Any]:
     """A new body: Schemathesis draws on what it generated before, so that is left as it is."""
+    if "cursors" in body:
+        cursors = {_namespace(name): _cursor(since) for name, since in body["cursors"].items()}
+        return {**body, "cursors": cursors, "wait": 0}
     if "entries" in body:
         entries = [_entry(entry) for entry in body["entries"]]
         return {**body, "entries": list({entry["key"]["data"]: entry for entry in entries}.values())}
@@ -42,7 +46,8 @@ def _body(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _entry(entry: dict[str, Any]) -> dict[str, Any]:
-    return {**entry, "key": _envelope_of_key(entry["key"]), "value": _envelope(entry["value"])}
+    value = {"value": _envelope(entry["value"])} if "value" in entry else {}
+    return {**entry, "key": _envelope_of_key(entry["key"]), **value}
 
 
 def _mend_query(case: Any) -> None:
@@ -52,6 +57,12 @@ def _mend_query(case: Any) -> None:
         del query["page"]
     if isinstance(query.get("key"), str):
         query["key"] = _shortened(query["key"])
+    # One cursor out of nowhere in four is enough, as below.
+    if "since" in query and not _CURSOR.fullmatch(str(query["since"])) and len(query["since"]) % 4:
+        del query["since"]
+    if "since" in query:
+        query["since"] = _cursor(str(query["since"]))
+        query["wait"] = 0  # what it is good for is tested elsewhere; here it would only make the run longer
 
 
 def _mend_conditions(case: Any) -> None:
@@ -69,6 +80,15 @@ def _mend_conditions(case: Any) -> None:
 def _etag(text: str) -> str:
     """The text as an ETag: in quotes, without what may not stand between them."""
     return text if text == "*" else '"' + re.sub(r"[^\x21\x23-\x7e]", "", text)[:1_000] + '"'
+
+
+def _cursor(text: str) -> str:
+    """The text, if it may be a cursor of the server, else one of another store."""
+    return text if _CURSOR.fullmatch(text) else f"{len(text):032x}.{len(text)}"
+
+
+def _namespace(text: str) -> str:
+    return re.sub("[^0-9A-Za-z]", "", text)[:255] or "n"
 
 
 def _envelope_of_key(wire: dict[str, Any]) -> dict[str, Any]:
@@ -132,6 +152,20 @@ def what_was_deleted_is_gone(context: Any, response: Any, case: Any) -> None:
     if name == "clear_namespace":
         found = _read(case, "length", None)
         assert found.json()["length"] == 0, "a namespace that was cleared holds entries"
+
+
+@schemathesis.check
+def a_watch_goes_on_from_its_cursor(context: Any, response: Any, case: Any) -> None:
+    """REG-WCH-01, REG-WCH-02: the first change is the one after ``since``, and none is missing after it."""
+    if case.operation.definition.raw.get("operationId") != "watch_namespace" or response.status_code != 200:
+        return
+    since = (case.query or {}).get("since")
+    if since is not None:
+        first = int(since.rpartition(".")[2]) + 1
+        answer = response.json()
+        told = [change["revision"] for change in answer["changes"]]
+        assert told == [*range(first, first + len(told))], "a watch does not go on from its cursor"
+        assert answer["cursor"].endswith(f".{first + len(told) - 1}"), "the cursor is not where the watch is"
 
 
 def _read(case: Any, path: str, key: str | None) -> Any:

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import functools
-import subprocess
-import sys
-import textwrap
 import threading
-from pathlib import Path
 
 import pytest
 
@@ -175,55 +171,6 @@ def test_what_cannot_travel_is_refused_with_the_part_that_cannot(define_shared):
 
     with pytest.raises(SerializationError, match="lock"):
         define_shared().register_artifact("locked", lambda: lock)
-
-
-def test_the_static_type_of_what_is_registered_is_kept(tmp_path):
-    program = """
-        from collections.abc import Callable
-        from registry import FunctionalRegistry, SchemeRegistry, TypeRegistry
-
-        class Losses(FunctionalRegistry[[int], float]): ...
-        class Models(TypeRegistry[Exception]): ...
-        class Configs(SchemeRegistry): ...
-
-        @Losses.register_artifact
-        def plain(x: int) -> float: return x / 2
-
-        @Losses.register_artifact("named")
-        def named(x: int, y: str = "") -> float: return x / 2
-
-        @Models.register_artifact
-        class Mine(ValueError):
-            code: int = 1
-
-        a: Callable[[int], float] = plain
-        b: Callable[[int, str], float] = named
-        c: Callable[[int], float] = Losses.register_artifact("direct", plain)
-        d: int = Mine().code
-        e: dict[str, int] = Configs.register_artifact("config", {"a": 1})
-        f: Callable[[int], float] = Losses.get_artifact("plain")
-        g: type[Exception] = Models.get_artifact("Mine")
-
-        plain("x")  # error
-        named(1, 2)  # error
-        Mine().nothing  # error
-        wrong: str = Losses.register_artifact("direct", plain)  # error
-    """
-    lines = textwrap.dedent(program).splitlines()
-    (tmp_path / "uses.py").write_text("\n".join(lines))
-    root = Path(__file__).parents[3]
-
-    found = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), "uses.py"],
-        cwd=tmp_path,
-        env={"PATH": "", "MYPYPATH": f"{root}:{root}/generated", "HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-    )
-
-    complaints = [line for line in found.stdout.splitlines() if line.startswith("uses.py")]
-    numbers = [int(complaint.split(":")[1]) for complaint in complaints]
-    assert numbers == [n for n, line in enumerate(lines, 1) if line.endswith("# error")], found.stdout
 
 
 # ---- the same again

@@ -559,6 +559,20 @@ def test_a_pop_whose_answer_was_lost_does_not_claim_that_there_was_nothing(serve
     assert [request.method for request in server.requests] == ["GET", "DELETE", "DELETE"]
 
 
+def test_a_write_whose_fate_the_server_does_not_know_is_not_called_failed(server_that):
+    server = server_that(problem(503, "outcome_unknown"))
+
+    assert type(raised(CALLS["set"], proxy(server))) is OutcomeUnknownError
+    assert len(server.requests) == 1
+
+
+def test_a_create_whose_fate_the_server_did_not_know_recognises_its_own_success(server_that):
+    server = server_that(problem(503, "outcome_unknown"), own_entry_refused)
+
+    assert proxy(server).claim("mse", {"a": 1}).won
+    assert len(server.requests) == 2
+
+
 def test_a_half_answer_to_a_write_leaves_its_outcome_unknown(server_that):
     def half(exchange):
         exchange.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{")

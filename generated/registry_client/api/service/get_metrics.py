@@ -89,9 +89,10 @@ def sync_detailed(
 ) -> Response[Problem | str]:
     """The server in numbers, for Prometheus
 
-     - **REG-SRV-05** Answers the text form of Prometheus (version 0.0.4): requests and latencies by
-    operation and
-      status, entries, namespaces, waiting watchers, and what the storage counts.
+     - **REG-SRV-05** Answers the text form of Prometheus (version 0.0.4): requests by operation and
+    status,
+      latencies by operation, entries, namespaces, waiting watchers, what the storage counts, and the
+    process.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -116,9 +117,10 @@ def sync(
 ) -> Problem | str | None:
     """The server in numbers, for Prometheus
 
-     - **REG-SRV-05** Answers the text form of Prometheus (version 0.0.4): requests and latencies by
-    operation and
-      status, entries, namespaces, waiting watchers, and what the storage counts.
+     - **REG-SRV-05** Answers the text form of Prometheus (version 0.0.4): requests by operation and
+    status,
+      latencies by operation, entries, namespaces, waiting watchers, what the storage counts, and the
+    process.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -139,9 +141,10 @@ async def asyncio_detailed(
 ) -> Response[Problem | str]:
     """The server in numbers, for Prometheus
 
-     - **REG-SRV-05** Answers the text form of Prometheus (version 0.0.4): requests and latencies by
-    operation and
-      status, entries, namespaces, waiting watchers, and what the storage counts.
+     - **REG-SRV-05** Answers the text form of Prometheus (version 0.0.4): requests by operation and
+    status,
+      latencies by operation, entries, namespaces, waiting watchers, what the storage counts, and the
+    process.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -164,9 +167,10 @@ async def asyncio(
 ) -> Problem | str | None:
     """The server in numbers, for Prometheus
 
-     - **REG-SRV-05** Answers the text form of Prometheus (version 0.0.4): requests and latencies by
-    operation and
-      status, entries, namespaces, waiting watchers, and what the storage counts.
+     - **REG-SRV-05** Answers the text form of Prometheus (version 0.0.4): requests by operation and
+    status,
+      latencies by operation, entries, namespaces, waiting watchers, what the storage counts, and the
+    process.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

@@ -118,6 +118,7 @@ def sync_detailed(
     gone on
       from is listed with `gone`, the code of REG-WCH-03, and its current cursor, and does not hide the
     others.
+      Once it holds 1,000 changes, what else has moved comes with the next request, at once.
 
     Args:
         body (WatchRequest):
@@ -154,6 +155,7 @@ def sync(
     gone on
       from is listed with `gone`, the code of REG-WCH-03, and its current cursor, and does not hide the
     others.
+      Once it holds 1,000 changes, what else has moved comes with the next request, at once.
 
     Args:
         body (WatchRequest):
@@ -185,6 +187,7 @@ async def asyncio_detailed(
     gone on
       from is listed with `gone`, the code of REG-WCH-03, and its current cursor, and does not hide the
     others.
+      Once it holds 1,000 changes, what else has moved comes with the next request, at once.
 
     Args:
         body (WatchRequest):
@@ -219,6 +222,7 @@ async def asyncio(
     gone on
       from is listed with `gone`, the code of REG-WCH-03, and its current cursor, and does not hide the
     others.
+      Once it holds 1,000 changes, what else has moved comes with the next request, at once.
 
     Args:
         body (WatchRequest):

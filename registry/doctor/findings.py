@@ -1,0 +1,91 @@
+"""What a diagnosis is made of, and how it reads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, NamedTuple
+
+from registry.errors import ValidationError
+
+Verdict = Literal["ok", "note", "wrong"]
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at.
+
+    Attributes:
+        about: what it was: ``setting``, ``keys``, ``server``, ``namespace``, ``registry``, ``module``,
+            ``name``, ``value``.
+        verdict: ``ok``; ``note`` for what is worth knowing; ``wrong`` for what keeps the name from being
+            used.
+        text: what was found, in a sentence.
+        suggestions: what to do about it.
+        facts: the same for programs.
+    """
+
+    about: str
+    verdict: Verdict
+    text: str
+    suggestions: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = {}
+
+
+class Diagnosis(NamedTuple):
+    """Why a name can be used here or not.
+
+    Attributes:
+        asked: what was asked for, in words.
+        findings: all that was looked at, in the order in which a look-up needs it.
+    """
+
+    asked: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def usable(self) -> bool:
+        """Whether nothing is wrong."""
+        return all(found.verdict != "wrong" for found in self.findings)
+
+    @property
+    def summary(self) -> str:
+        """What came of it, in a sentence."""
+        wrong = [found for found in self.findings if found.verdict == "wrong"]
+        if wrong:
+            return f"{self.asked}: {wrong[-1].text}"
+        return f"{self.asked}: nothing is wrong"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: ``asked``, ``usable``, ``summary``, and ``findings`` with their facts."""
+        findings = [
+            {**found._asdict(), "suggestions": list(found.suggestions), "facts": dict(found.facts)}
+            for found in self.findings
+        ]
+        return {"asked": self.asked, "usable": self.usable, "summary": self.summary, "findings": findings}
+
+    def __str__(self) -> str:
+        lines = [self.summary]
+        for found in self.findings:
+            lines.append(f"  {found.verdict:<5} {found.about}: {found.text}")
+            lines += [f"        suggestion: {suggestion}" for suggestion in found.suggestions]
+        return "\n".join(lines)
+
+
+def finding(
+    about: str, verdict: Verdict, text: str, suggestions: Iterable[str] = (), **facts: Any
+) -> Finding:
+    """A finding from which passwords in addresses are left out."""
+    return Finding(about, verdict, redacted(text), tuple(map(redacted, suggestions)), facts)
+
+
+def from_error(about: str, error: ValidationError, verdict: Verdict = "wrong", **facts: Any) -> Finding:
+    """What an error of this library says, as a finding."""
+    return finding(about, verdict, error.message, error.suggestions, error=type(error).__name__, **facts)
+
+
+_PASSWORD = re.compile(r"(?<=//)[^/@\s]*@")
+
+
+def redacted(text: str) -> str:
+    """``text`` with ``***`` for user and password in an address."""
+    return _PASSWORD.sub("***@", text)
