@@ -45,7 +45,13 @@ def conformance(
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="End with the first failure.")] = False,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for one answer.", min=0.1)] = 10.0,
     token: Annotated[
-        str | None, typer.Option(help="Bearer token with all permissions.", envvar="REGISTRY_SERVER_TOKEN")
+        str | None, typer.Option(help="Bearer token with the scope *:admin.", envvar="REGISTRY_SERVER_TOKEN")
+    ] = None,
+    reader_token: Annotated[
+        str | None, typer.Option(help="Bearer token with the scope NAMESPACE:read, of --namespace.")
+    ] = None,
+    revoked_token: Annotated[
+        str | None, typer.Option(help="Bearer token that was revoked or has expired.")
     ] = None,
     ca: Annotated[str | None, typer.Option(help="File of the authority that signed the certificate.")] = None,
     namespace: Annotated[
@@ -73,9 +79,21 @@ def conformance(
     reports = {"--junit": junit, "--json": json, "--markdown": markdown, "--html": html}
     try:
         options = _options(
-            url, assume=assume, only=only, skip=skip, seed=seed, fail_fast=fail_fast, timeout=timeout,
-            token=token, ca=ca, prefix=namespace, restart=restart_cmd, read_only=read_only,
-        )  # fmt: skip
+            url,
+            assume=assume,
+            only=only,
+            skip=skip,
+            seed=seed,
+            fail_fast=fail_fast,
+            timeout=timeout,
+            token=token,
+            reader_token=reader_token,
+            revoked_token=revoked_token,
+            ca=ca,
+            prefix=namespace,
+            restart=restart_cmd,
+            read_only=read_only,
+        )
         code = _list(options) if list_ else _run(options, baseline, reports, verbose=verbose)
     except SetupError as error:
         _fail(str(error))

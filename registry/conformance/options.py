@@ -19,7 +19,8 @@ class Options:
         seed: from which all that is random is drawn, but for the namespaces' names.
         only, skip: ids of checks and of promises, and globs of them.
         timeout: seconds for one answer.
-        token: bearer token with all permissions; ``reader_token`` one that may read and nothing else.
+        token: bearer token with the scope ``*:admin``; ``reader_token`` one with the scope ``PREFIX:read``;
+            ``revoked_token`` one that was revoked or has expired.
         ca: file of a certificate authority.
         prefix: namespace below which every namespace of the run lies.
         restart: shell command that stops the server, orderly, and starts it again at the same address.
@@ -35,6 +36,7 @@ class Options:
     timeout: float = 10.0
     token: str | None = field(default=None, repr=False)
     reader_token: str | None = field(default=None, repr=False)
+    revoked_token: str | None = field(default=None, repr=False)
     ca: str | None = None
     prefix: str = DEFAULT_PREFIX
     restart: str | None = None
@@ -44,7 +46,7 @@ class Options:
     @property
     def secrets(self) -> tuple[str, ...]:
         """What no report may show."""
-        return tuple(token for token in (self.token, self.reader_token) if token)
+        return tuple(token for token in (self.token, self.reader_token, self.revoked_token) if token)
 
     def has(self, name: str) -> bool:
         """Whether the option ``name`` was given."""

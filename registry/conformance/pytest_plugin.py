@@ -1,7 +1,7 @@
 """``pytest --registry-url URL``: each check a test. Every pytest of an environment loads it: it imports late.
 
-``--registry-profile`` and ``--registry-baseline`` are the command's ``--assume`` and ``--baseline``; a token is
-read from ``REGISTRY_SERVER_TOKEN``. Filter with ``-k``.
+``--registry-profile`` and ``--registry-baseline`` are the command's ``--assume`` and ``--baseline``; a token
+is read from ``REGISTRY_SERVER_TOKEN``. Filter with ``-k``.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ OPTION_OF = {
     "restart": "--restart-cmd",
     "token": "--token",
     "reader_token": "--reader-token",
+    "revoked_token": "--revoked-token",
     "data": "--read-only",
 }
 

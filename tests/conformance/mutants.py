@@ -1000,8 +1000,8 @@ class LetsPollsWait(Reference):
 class ListsEveryNamespace(Reference):
     """A poll of many lists those that have not moved, too."""
 
-    def watch_namespaces(self, body: Any, fields: Any) -> Response:
-        super().watch_namespaces(body, fields)
+    def watch_namespaces(self, body: Any, fields: Any, may_read: Callable[[str], bool]) -> Response:
+        super().watch_namespaces(body, fields, may_read)
         return Response(200, {"namespaces": [self.watched(*one) for one in body["cursors"].items()]})
 
 
@@ -1009,8 +1009,8 @@ class ListsEveryNamespace(Reference):
 class OneGoneIsAllGone(Reference):
     """A cursor that is gone is the only one that is told."""
 
-    def watch_namespaces(self, body: Any, fields: Any) -> Response:
-        response = super().watch_namespaces(body, fields)
+    def watch_namespaces(self, body: Any, fields: Any, may_read: Callable[[str], bool]) -> Response:
+        response = super().watch_namespaces(body, fields, may_read)
         gone = [one for one in response.body["namespaces"] if "gone" in one]
         return Response(200, {"namespaces": gone or response.body["namespaces"]})
 
@@ -1022,16 +1022,63 @@ class Guarded(Reference):
     """The reference with tokens."""
 
     profiles = (*Reference.profiles, "auth")
-    tokens = frozenset({"good"})
+    tokens: Mapping[str, tuple[str, str]] = {"good": ("*", "admin"), "reader": ("conformance", "read")}
 
 
-@breaks("REG-SRV-01", caught_by="auth.every_operation_asks_for_a_token")
+@breaks("REG-AUTH-01", caught_by="auth.every_operation_asks_for_a_token")
 class LeavesABackDoor(Guarded):
     """One operation asks for no token."""
 
-    def authorize(self, operation: Operation, request: Request) -> None:
-        if operation.id != "list_items":
-            super().authorize(operation, request)
+    def authorize(self, operation: Operation, request: Request) -> tuple[str, str] | None:
+        return None if operation.id == "list_items" else super().authorize(operation, request)
+
+
+@breaks("REG-AUTH-02", caught_by="auth.a_scope_ends_at_its_namespace")
+class CoversByPrefix(Guarded):
+    """A scope of `research` covers `research2`."""
+
+    def covers(self, held: str, namespace: str) -> bool:
+        return held == "*" or namespace.startswith(held)
+
+
+@breaks("REG-AUTH-03", caught_by="auth.an_operation_needs_its_scope")
+class LetsReadersWrite(Guarded):
+    """Whoever may read may write."""
+
+    def check_scope(self, scope: tuple[str, str], namespace: str, needed: str) -> None:
+        super().check_scope(scope, namespace, "read" if needed == "write" else needed)
+
+
+@breaks("REG-AUTH-03", caught_by="auth.an_operation_needs_its_scope")
+class HidesTheScope(Guarded):
+    """A 403 does not say which scope is needed."""
+
+    def check_scope(self, scope: tuple[str, str], namespace: str, needed: str) -> None:
+        if not self.reaches(scope, namespace, needed):
+            raise Problem(403, "forbidden")
+
+
+@breaks("REG-AUTH-04", caught_by="auth.listings_leave_out_what_is_not_allowed")
+class ListsAllNamespaces(Guarded):
+    """Namespaces are listed for whoever has a token."""
+
+    def list_namespaces(self, fields: Any, may_read: Callable[[str], bool], **query: Any) -> Response:
+        return super().list_namespaces(fields, lambda name: True, **query)
+
+
+@breaks("REG-AUTH-04", caught_by="auth.a_poll_of_what_is_not_allowed_is_403")
+class LetsAnybodyWatch(Guarded):
+    """A poll of many is allowed whatever it names."""
+
+    def watch_namespaces(self, body: Any, fields: Any, may_read: Callable[[str], bool]) -> Response:
+        return super().watch_namespaces(body, fields, lambda name: True)
+
+
+@breaks("REG-AUTH-05", caught_by="auth.a_revoked_token_is_none")
+class ForgetsRevocations(Guarded):
+    """A token that was revoked is taken."""
+
+    tokens: Mapping[str, tuple[str, str]] = {**Guarded.tokens, "revoked": ("*", "admin")}
 
 
 def restart_command(url: str) -> str:

@@ -98,6 +98,8 @@ class Operation:
         self.method = method.upper()
         self.segments = path.split("/")[1:]
         self.open = definition.get("security") == []
+        self.scope: str = definition.get("x-scope", "any")
+        self.scope_each: bool = definition.get("x-scope-each", False)
         parameters = [_resolved(one) for one in [*shared, *definition.get("parameters", [])]]
         self.parameters = {one["name"]: one for one in parameters if one["in"] == "query"}
         body = definition.get("requestBody")
@@ -146,7 +148,8 @@ class Reference:
         "header_bytes": 32 * 1024,
     }
     kept_changes = 10_000
-    tokens: frozenset[str] = frozenset()
+    tokens: Mapping[str, tuple[str, str]] = {}
+    """The namespace and the permission of each token's scope."""
     problem_type = "application/problem+json"
 
     def __init__(self) -> None:
@@ -185,21 +188,39 @@ class Reference:
 
     def operate(self, operation: Operation, segments: list[str], request: Request) -> Response:
         self.counts[operation.id] = self.counts.get(operation.id, 0) + 1
-        self.authorize(operation, request)
+        scope = self.authorize(operation, request)
         arguments: dict[str, Any] = {"fields": request.fields}
         if "{namespace}" in operation.segments:
             arguments["namespace"] = self.namespace_of(unquote(segments[1]))
         arguments |= self.query_of(operation, request.query)
+        if operation.scope_each:
+            arguments["may_read"] = lambda name: scope is None or self.reaches(scope, name, "read")
+        elif scope is not None and operation.scope != "any":
+            self.check_scope(scope, arguments.get("namespace", "*"), operation.scope)
         if operation.body:
             arguments["body"] = self.body_of(operation, request)
         handle: Callable[..., Response] = getattr(self, operation.id)
         return handle(**arguments)
 
-    def authorize(self, operation: Operation, request: Request) -> None:
-        if self.tokens and not operation.open:
-            scheme, _, token = request.fields.get("authorization", "").partition(" ")
-            if scheme.lower() != "bearer" or token not in self.tokens:
-                raise Problem(401, "unauthorized", headers={"www-authenticate": "Bearer"})
+    def authorize(self, operation: Operation, request: Request) -> tuple[str, str] | None:
+        """The scope of the request's token; None where none is needed."""
+        if not self.tokens or operation.open:
+            return None
+        scheme, _, token = request.fields.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or token not in self.tokens:
+            raise Problem(401, "unauthorized", headers={"www-authenticate": "Bearer"})
+        return self.tokens[token]
+
+    def check_scope(self, scope: tuple[str, str], namespace: str, needed: str) -> None:
+        if not self.reaches(scope, namespace, needed):
+            raise Problem(403, "forbidden", context={"needed": f"{namespace}:{needed}"})
+
+    def reaches(self, scope: tuple[str, str], namespace: str, needed: str) -> bool:
+        ranks = ("read", "write", "admin")
+        return self.covers(scope[0], namespace) and ranks.index(needed) <= ranks.index(scope[1])
+
+    def covers(self, held: str, namespace: str) -> bool:
+        return held in ("*", namespace) or namespace.startswith(f"{held}.")
 
     def namespace_of(self, text: str) -> str:
         try:
@@ -427,10 +448,15 @@ class Reference:
         return sorted(name for name, space in self.spaces.items() if space.entries)
 
     def list_namespaces(
-        self, fields: Any, prefix: str = "", limit: int = 100, page: str | None = None
+        self,
+        fields: Any,
+        may_read: Callable[[str], bool],
+        prefix: str = "",
+        limit: int = 100,
+        page: str | None = None,
     ) -> Response:
         with self.moved:
-            names = [name for name in self.listed_namespaces() if name.startswith(prefix)]
+            names = [name for name in self.listed_namespaces() if name.startswith(prefix) and may_read(name)]
             rest = [name for name in names if page is None or name > page]
             summaries = [self.summary(name) for name in rest[:limit]]
         more = {"next": rest[limit - 1]} if len(rest) > limit else {}
@@ -738,8 +764,10 @@ class Reference:
         life = self.restarts
         self.moved.wait_for(lambda: has_moved() or self.restarts != life, wait)
 
-    def watch_namespaces(self, body: Any, fields: Any) -> Response:
+    def watch_namespaces(self, body: Any, fields: Any, may_read: Callable[[str], bool]) -> Response:
         cursors = {self.namespace_of(name): cursor for name, cursor in body["cursors"].items()}
+        if not all(map(may_read, cursors)):
+            raise Problem(403, "forbidden")
         with self.moved:
             self.wait_for(
                 lambda: any(self.moved_since(*one) for one in cursors.items()), body.get("wait", 25)

@@ -11,6 +11,7 @@ from registry.conformance.selection import selected
 from registry.conformance.session import Session
 from tests.conformance.bad_servers import answers, hangs, listening, resets, speaks_nonsense
 from tests.conformance.conftest import QUICK
+from tests.conformance.mutants import Guarded
 from tests.conformance.reference import Problem, Reference, Response
 from tests.conformance.serving import serving
 
@@ -64,9 +65,7 @@ def test_what_is_no_address_is_refused_and_a_password_not_repeated(url):
 
 
 def test_a_server_that_asks_for_a_token_is_not_called_broken():
-    with serving(
-        type("Closed", (Reference,), {"tokens": frozenset({"good"}), "get_health": Reference.get_health})()
-    ) as url:
+    with serving(Guarded()) as url:
         assert "give a valid one with --token" in refused(url, timeout=10.0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from html import escape
 from importlib import resources
@@ -56,6 +57,11 @@ def _text(text: str) -> str:
     return escape(printable(text))
 
 
+def _prose(text: str) -> str:
+    """Text in which backticks stand around code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", _text(text))
+
+
 def _counts(summary: Summary) -> str:
     shown = [(name, count) for name, count in summary.counts.items() if count]
     return (
@@ -66,7 +72,9 @@ def _counts(summary: Summary) -> str:
 
 
 def _profile(summary: Summary, name: str, results: list[Result]) -> str:
-    checks = "".join(_check(summary, result) for result in results)
+    # What did not pass comes first; `sorted` keeps the order of the rest.
+    told = sorted(results, key=lambda result: result.verdict not in _OPEN)
+    checks = "".join(_check(summary, result) for result in told)
     return f"<section><h2>{_text(name)}</h2>\n{checks}</section>\n"
 
 
@@ -77,7 +85,7 @@ def _check(summary: Summary, result: Result) -> str:
     requests = f"{len(result.exchanges)} requests, " if result.exchanges else ""
     took = f"{requests}{result.seconds:.2f} s" if result.seconds else ""
     return f"""<details class="check {verdict}"{opened}>
-<summary><span class="verdict">{verdict}</span> <span class="claim">{_text(check.claim)}</span>
+<summary><span class="verdict">{verdict}</span> <span class="claim">{_prose(check.claim)}</span>
 <span class="took">{took}</span></summary>
 <p class="about"><code>{_text(check.id)}</code> {check.level.value} {_text(", ".join(check.promises))}</p>
 {f'<p class="said">{escape(said)}</p>' if said else ""}
