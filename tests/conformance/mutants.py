@@ -9,6 +9,7 @@ import json
 import time
 import unicodedata
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -1013,6 +1014,107 @@ class OneGoneIsAllGone(Reference):
         response = super().watch_namespaces(body, fields, may_read)
         gone = [one for one in response.body["namespaces"] if "gone" in one]
         return Response(200, {"namespaces": gone or response.body["namespaces"]})
+
+
+# ---- what only a long script, a large number or a generated request meets
+
+
+@breaks("REG-SET-01", caught_by="core.any_script_agrees_with_the_model")
+class LosesTheThirdReplacement(Reference):
+    """The third value of a key is answered as stored, and is not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stores: dict[tuple[int, str], int] = {}
+
+    def place(self, space: Space, entry: Entry) -> None:
+        count = self.stores[id(space), entry.key] = self.stores.get((id(space), entry.key), 0) + 1
+        old = space.entries.get(entry.key)
+        super().place(space, entry if old is None or count != 3 else replace(entry, wire=old.wire))
+
+
+@breaks("REG-ERR-01", caught_by="core.any_request_is_answered_as_documented")
+class FailsOnOtherAlphabets(Reference):
+    """A prefix beyond ASCII is a fault of the server."""
+
+    def after(self, space: Space, prefix: str, page: str | None) -> list[Entry]:
+        if not prefix.isascii():
+            raise Problem(500, "server_fault")
+        return super().after(space, prefix, page)
+
+
+@breaks("REG-NAME-01", caught_by="core.a_fresh_namespace_reads_as_empty")
+class MissesFreshNamespaces(Reference):
+    """A namespace that nobody has written to begins at revision 1."""
+
+    def space(self, namespace: str) -> Space:
+        return self.spaces.setdefault(namespace, Space(head=1))
+
+
+@breaks("REG-LST-01", caught_by="core.a_thousand_entries_are_listed")
+class ListsFiveHundred(Reference):
+    """Listings end after 500 entries."""
+
+    def in_order(self, space: Space) -> list[Entry]:
+        return super().in_order(space)[:500]
+
+
+@breaks("REG-ERR-03", caught_by="core.json_in_utf8_is_declared_json")
+class RefusesCharset(Reference):
+    """`application/json; charset=utf-8` is 415."""
+
+    def media_type(self, request: Request) -> None:
+        if "charset" in request.fields.get("content-type", ""):
+            raise Problem(415, "unsupported_media_type")
+        super().media_type(request)
+
+
+@breaks("REG-COND-03", caught_by="conditional.conditions_that_cannot_be_read_are_errors")
+class OverlooksOddConditions(Reference):
+    """`If-Match` without quotation marks is left out."""
+
+    def expectation(self, fields: Mapping[str, str]) -> Callable[[Entry | None], bool]:
+        odd = "if-match" in fields and not fields["if-match"].startswith('"')
+        return super().expectation({} if odd else fields)
+
+
+@breaks("REG-BAT-03", caught_by="batch.a_batch_as_large_as_published_is_taken")
+class TakesSmallerBatches(Reference):
+    """A batch may have one entry less than is published."""
+
+    def keys_of(self, body: Any) -> list[str]:
+        if len(body["entries"]) >= self.limits["batch_entries"]:
+            raise Problem(422, "invalid_body")
+        return super().keys_of(body)
+
+
+@breaks("REG-WCH-01", caught_by="watch.changes_come_at_once_and_in_order")
+class TellsTheNewestFirst(Reference):
+    """Changes are told from the latest to the earliest."""
+
+    def seen(self, space: Space, since: int, limit: int) -> dict[str, Any]:
+        seen = super().seen(space, since, limit)
+        return {**seen, "changes": seen["changes"][::-1]}
+
+
+@breaks("REG-WCH-06", caught_by="watch.a_poll_of_many_is_woken_by_any")
+class WatchesTheFirstOnly(Reference):
+    """A poll of many namespaces is woken by the first of them alone."""
+
+    def watch_namespaces(self, body: Any, fields: Any, may_read: Callable[[str], bool]) -> Response:
+        first = dict(list(body["cursors"].items())[:1])
+        super().watch_namespaces({**body, "cursors": first}, fields, may_read)
+        return super().watch_namespaces({**body, "wait": 0}, fields, may_read)
+
+
+@breaks("REG-WCH-02", caught_by="durable.history_outlives_a_restart")
+class ForgetsChanges(Reference):
+    """A restart forgets the changes, though the epoch goes on."""
+
+    def restart(self) -> None:
+        for space in self.spaces.values():
+            space.log.clear()
+        super().restart()
 
 
 # ---- tokens

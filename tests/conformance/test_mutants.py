@@ -7,6 +7,7 @@ from registry.conformance.checks import all_checks
 from registry.conformance.options import Options
 from registry.conformance.session import Session
 from tests.conformance.mutants import SOUND, Guarded, mutants, restart_command
+from tests.conformance.mutants_table import PAGE, parted, table
 from tests.conformance.reference import Reference
 from tests.conformance.serving import serving
 
@@ -55,3 +56,9 @@ def test_there_is_a_mutant_for_every_promise_that_a_server_can_break():
 
     assert promised - {mutant.promise for mutant in mutants()} == set()
     assert len(mutants()) >= 40
+
+
+def test_the_page_has_the_table_of_broken_servers():
+    rows = parted(PAGE.read_text(encoding="utf-8"))[1]
+
+    assert rows == table(), "run: python -m tests.conformance.mutants_table"
