@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,13 +72,15 @@ class Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(reference: Reference) -> Iterator[str]:
-    """The address of a server that is ``reference``."""
+def serving(reference: Reference, tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """The address of a server that is ``reference``; on https with ``tls``."""
     server = Server(("127.0.0.1", 0), type("Bound", (Handler,), {"reference": reference}))
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
     finally:
         server.shutdown()
         server.server_close()

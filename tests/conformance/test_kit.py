@@ -2,12 +2,14 @@
 
 import json
 import re
+import ssl
 import subprocess
 import sys
 from collections import Counter
 
 import jsonschema_rs
 import pytest
+import trustme
 
 from registry.conformance.check import PROFILES, Level, Verdict
 from registry.conformance.checks import all_checks
@@ -195,6 +197,21 @@ def test_a_token_is_sent_and_read_from_the_environment(kit):
         assert kit(url, "--only", QUICK, "--token", "bad").returncode == 2
 
 
+@pytest.mark.parametrize("check", [QUICK, "core.a_body_over_the_limit_is_413_unread"])
+def test_https_is_trusted_by_its_authority_and_else_refused(kit, tmp_path, check):
+    authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+
+    with serving(Reference(), tls) as url:
+        trusted = kit(url, "--only", check, "--ca", "ca.pem")
+        unknown = kit(url, "--only", check)
+
+    assert trusted.returncode == 0, trusted.stdout + trusted.stderr
+    assert unknown.returncode == 2
+    assert "does not answer" in unknown.stderr and "certificate" in unknown.stderr.lower()
+
+
 def test_the_list_of_checks_asks_nobody(kit):
     done = kit("http://127.0.0.1:9", "--list", "--only", "REG-SET-02")
 
@@ -218,10 +235,10 @@ def test_without_the_extra_it_says_what_to_install(tmp_path):
     assert done.stderr.startswith("The conformance kit needs an extra: pip install 'namestead[conformance]'")
 
 
+NOT_FROM_ENTRY_POINTS = ["-p", "no:namestead", "-p", "no:namestead-conformance"]
 PLUGIN = [
     "pytest",
-    "-p",
-    "no:namestead",
+    *NOT_FROM_ENTRY_POINTS,
     "-p",
     "registry.conformance.pytest_plugin",
     "-p",
