@@ -25,6 +25,10 @@ OPTIONS = {
     "alias": ["--by", "--server", "--json"],
     "deprecate": ["--removal", "--alternative", "--reason", "--undo", "--server", "--json"],
     "freeze": ["--output", "-o", "--check", "--server", "--json"],
+    "backup": ["--storage", "--force", "--json", "REGISTRY_SERVER_STORAGE"],
+    "restore": ["--storage", "--force", "--json", "REGISTRY_SERVER_STORAGE"],
+    "export": ["--output", "-o", "--prefix", "--server", "--json"],
+    "import": ["--dry-run", "--on-conflict", "--prefix", "--to-namespace", "--server", "--json"],
     "key new": ["--file"],
     "key list": ["--file"],
     "key rotate": ["--file", "registry resign"],
@@ -46,6 +50,7 @@ OPTIONS = {
         "--trusted-proxy",
         "--audit-log",
         "--debug",
+        "--chaos",
         "REGISTRY_SERVER_STORAGE",
     ],
 }
