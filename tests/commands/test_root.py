@@ -32,6 +32,7 @@ OPTIONS = {
     "key new": ["--file"],
     "key list": ["--file"],
     "key rotate": ["--file", "registry resign"],
+    "conformance": ["--only", "--baseline", "--restart-cmd", "--html", "REGISTRY_SERVER_TOKEN"],
     "resign": ["--server", "REGISTRY_SERVER_URL", "http://localhost:8001"],
     "doctor": ["--server", "--json", "MODULE:CLASS", "REGISTRY_SERVER_URL"],
     "token new": ["--scope", "--expires", "--tokens", "--storage", "REGISTRY_SERVER_TOKENS"],
