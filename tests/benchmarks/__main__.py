@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tests.benchmarks import (
+    cached_lookups,
     in_process,
     local_lookups,
     local_threads,
@@ -31,6 +32,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *local_lookups.BENCHMARKS,
     *local_threads.BENCHMARKS,
     *remote_client.BENCHMARKS,
+    *cached_lookups.BENCHMARKS,
 )
 
 _DESCRIPTION = """\
