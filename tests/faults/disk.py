@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import _sqlite3
 import ctypes
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ctypes import CFUNCTYPE, POINTER, Structure, byref, c_char_p, c_int, c_int64, c_void_p, cast
@@ -183,9 +185,12 @@ def recorded(folder: Path) -> Iterator[Tape]:
     recorder = _Recorder(tape, original)
     vfs.name, vfs.open, vfs.delete = b"recorded", recorder.open, recorder.delete
     library.make_default(byref(vfs))
+    fsync = os.fsync
     try:
+        os.fsync = recorder.fsync
         yield tape
     finally:
+        os.fsync = fsync
         library.forget(byref(vfs))
         library.make_default(original)
 
@@ -197,6 +202,7 @@ class _Recorder:
         self._tape = tape
         self._files: dict[int, str] = {}
         self._tables: dict[int, _Methods] = {}
+        self._really_fsync = os.fsync
         self._prefix = f"{tape.folder}/".encode()
         self.open, self.delete = _OPEN(self._open), _DELETE(self._delete)
         self._really_open, self._really_delete = original.contents.open, original.contents.delete
@@ -237,6 +243,12 @@ class _Recorder:
         if name.startswith(self._prefix):
             self._add(Event("delete", name[len(self._prefix) :].decode()))
         return int(self._really_delete(vfs, name, sync))
+
+    def fsync(self, descriptor: Any) -> None:
+        """Python's own: what the server syncs itself is its directory."""
+        self._really_fsync(descriptor)
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            self._tape.sync_names()
 
     def _add(self, event: Event) -> None:
         self._tape.events.append(event)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from registry_server.storage import sqlite_file, sqlite_writer
+from registry_server.storage import sqlite_writer
 from registry_server.storage.base import Put, StorageError, StorageSetupError
 from registry_server.storage.sqlite import SqliteBackend
 from registry_server.testing import stored
@@ -68,14 +68,7 @@ async def _write(backend: SqliteBackend, tape: Tape, writer: int, chance: Random
 async def _tape(folder: Path, synchronous: str, seed: int) -> Tape:
     """A server's life on a disk that is watched."""
     folder.mkdir()
-    with recorded(folder) as tape, pytest.MonkeyPatch.context() as patched:
-        really = sqlite_file._sync_directory
-
-        def sync_directory(directory: Path) -> None:
-            really(directory)
-            tape.sync_names()
-
-        patched.setattr(sqlite_file, "_sync_directory", sync_directory)
+    with recorded(folder) as tape:
         backend = SqliteBackend(folder / "registry.db", synchronous=synchronous)
         await backend.open()
         writers = (_write(backend, tape, n, Random(f"{seed} {n}")) for n in range(WRITERS))
