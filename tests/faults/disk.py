@@ -244,10 +244,10 @@ class _Recorder:
             self._add(Event("delete", name[len(self._prefix) :].decode()))
         return int(self._really_delete(vfs, name, sync))
 
-    def fsync(self, descriptor: Any) -> None:
+    def fsync(self, fd: Any) -> None:
         """Python's own: what the server syncs itself is its directory."""
-        self._really_fsync(descriptor)
-        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+        self._really_fsync(fd)
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
             self._tape.sync_names()
 
     def _add(self, event: Event) -> None:

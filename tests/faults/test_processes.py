@@ -126,4 +126,4 @@ def test_the_interpreter_ends_while_calls_hang(start_place: Callable[..., Place]
 
     assert seconds <= EXIT_SECONDS or not FULL
     found = f"over in {seconds:.2f} s"
-    record(Finding("interpreter exit", "8 calls under way", "1 exit", found, seconds <= EXIT_SECONDS))
+    record(Finding("interpreter exit", "client", "1 end, 8 calls under way", found, seconds <= EXIT_SECONDS))
