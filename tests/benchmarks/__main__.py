@@ -12,13 +12,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tests.benchmarks import (
+    growth,
     in_process,
     local_lookups,
     local_threads,
     machine,
     over_the_wire,
     remote_client,
+    remote_peers,
     report,
+    watchers,
 )
 from tests.benchmarks.load import BUNDLED_NOTE, wrk_is_there
 from tests.benchmarks.machine import BenchmarkError
@@ -31,6 +34,9 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *local_lookups.BENCHMARKS,
     *local_threads.BENCHMARKS,
     *remote_client.BENCHMARKS,
+    *remote_peers.BENCHMARKS,
+    *watchers.BENCHMARKS,
+    *growth.BENCHMARKS,
 )
 
 _DESCRIPTION = """\

@@ -1,0 +1,146 @@
+"""What more entries in a namespace cost: get, set, a listing, and the server's memory while it lists."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import count
+from typing import Any
+
+import httpx
+
+from registry import RemoteStorageProxy
+from tests.benchmarks import traffic
+from tests.benchmarks.measure import Benchmark, Contender, Effort, Numbers, Question, at_most, figure
+from tests.benchmarks.remote_client import as_client, repeated
+from tests.benchmarks.servers import Serving, Servers
+from tests.benchmarks.watchers import Several
+
+SIZES = (10, 100, 1_000, 10_000, 100_000)
+STORAGES = ("memory", "sqlite")
+_PAGE = 1_000
+
+
+def _name(storage: str, what: str, size: int) -> str:
+    return f"{storage}: {what} at {size:,}"
+
+
+@contextmanager
+def _growth(effort: Effort, servers: Servers) -> Iterator[Mapping[str, Contender]]:
+    contenders: dict[str, Contender] = {}
+    for storage in STORAGES:
+        url = servers.url(storage)
+        with as_client(servers):
+            for size in SIZES:
+                namespace = f"bench.growth{size}"
+                _fill(url, namespace, min(size, effort.most))
+        for size in SIZES:
+            for what, contender in _calls(effort, url, size).items():
+                contenders[_name(storage, what, size)] = contender
+    with as_client(servers):
+        yield contenders
+
+
+def _fill(url: str, namespace: str, size: int) -> None:
+    proxy = RemoteStorageProxy[Any](namespace, url=url, timeout=60)
+    for start in range(0, size, _PAGE * 10):
+        proxy.update({f"key{n}": {"result": n} for n in range(start, min(start + _PAGE * 10, size))})
+
+
+def _calls(effort: Effort, url: str, size: int) -> dict[str, Contender]:
+    """Microseconds a request, by a bare HTTP client: what the server does is most of what is left."""
+    client = httpx.Client(base_url=url, trust_env=False)
+    namespace, entries = f"bench.growth{size}", min(size, effort.most)
+    numbers = count(1)
+
+    def key() -> str:
+        return f"key{next(numbers) * 7919 % entries}"  # all over the namespace
+
+    def get() -> None:
+        client.get(f"/registry/{namespace}/get", params={"key": key()}).raise_for_status()
+
+    def put() -> None:
+        body = traffic.body(key(), next(numbers))
+        fields = traffic.JSON_FIELDS
+        client.post(f"/registry/{namespace}/set", content=body, headers=fields).raise_for_status()
+
+    return {"get": repeated(effort, get), "set": repeated(effort, put)}
+
+
+@contextmanager
+def _listing(effort: Effort, servers: Servers) -> Iterator[Mapping[str, Contender]]:
+    contenders: dict[str, Contender] = {}
+    for storage in STORAGES:
+        for size in SIZES[2:]:
+            together = Several(_listed(servers, storage, min(size, effort.most)))
+            for what in ("page", "grown"):
+                contenders[_name(storage, what, size)] = together.contender(what)
+    yield contenders
+
+
+def _listed(servers: Servers, storage: str, size: int) -> Callable[[], Mapping[str, float]]:
+    """Milliseconds a page of keys, and KiB by which turning all of them raised the server's memory."""
+
+    def measure() -> Mapping[str, float]:
+        with servers.fresh(storage) as server, as_client(servers):
+            _fill(server.url, "bench.listing", size)
+            return _turned(server)
+
+    return measure
+
+
+def _turned(server: Serving) -> Mapping[str, float]:
+    with httpx.Client(base_url=server.url, trust_env=False) as client:
+        _turn(client)  # what the first page allocates, it allocates once
+        server.forget_peak()
+        before = server.resident_bytes()
+        started, pages = time.perf_counter(), 0
+        page: str | None = ""
+        while page is not None:
+            page = _turn(client, page)
+            pages += 1
+        spent = time.perf_counter() - started
+        return {"page": spent / pages * 1e3, "grown": (server.peak_bytes() - before) / 1024}
+
+
+def _turn(client: httpx.Client, page: str = "") -> str | None:
+    params: dict[str, Any] = {"limit": _PAGE} | ({"page": page} if page else {})
+    answer = client.get("/registry/bench.listing/items", params=params)
+    following: str | None = json.loads(answer.raise_for_status().content).get("next")
+    return following
+
+
+def _against_a_hundred(storage: str, what: str) -> Question:
+    most, few = _name(storage, what, SIZES[-1]), _name(storage, what, 100)
+
+    def answer(numbers: Numbers) -> float:
+        return numbers[most] / numbers[few]
+
+    return Question(f"{most} / at 100", "", answer, (at_most(1.1),))
+
+
+BENCHMARKS = (
+    Benchmark(
+        "growth",
+        f"One request to a namespace of 10 to {SIZES[-1]:,} entries, by a bare HTTP client",
+        "µs",
+        tuple(_against_a_hundred(storage, what) for storage in STORAGES for what in ("get", "set")),
+        _growth,
+    ),
+    Benchmark(
+        "listing",
+        f"Turning all pages of {_PAGE:,} of a namespace: a page, and by how much the server's memory grew",
+        "ms, KiB",
+        tuple(
+            question
+            for storage in STORAGES
+            for question in (
+                figure(_name(storage, "page", SIZES[-1]), "ms"),
+                figure(_name(storage, "grown", SIZES[-1]), "KiB", at_most(8_192)),
+            )
+        ),
+        _listing,
+    ),
+)
