@@ -251,7 +251,7 @@ class LimitExceededError(RemoteError):
 
 
 class OutcomeUnknownError(RemoteError):
-    """The connection died while an unconditional write was under way.
+    """The connection died while an unconditional write was under way, or the server's storage did.
 
     It may or may not have happened. Read the entry before writing again, or write conditionally:
     conditional writes are retried safely.

@@ -18,7 +18,23 @@ if TYPE_CHECKING:
     import httpx
 
     from tests.contract.redis_process import RedisProcess
+    from tests.postgresql.server import PostgresServer
     from tests.server.processes import LiveServer
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server, made once for each worker; a test takes a schema of it, ``.new_schema()``.
+
+    It is not to be stopped: a test that needs that makes a `PostgresServer` of its own.
+    """
+    from tests.postgresql.server import PostgresServer
+
+    server = PostgresServer()
+    try:
+        yield server.create()
+    finally:
+        server.remove()
 
 
 @pytest.fixture

@@ -29,6 +29,18 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("home")
 
 
+@pytest.fixture
+def database(page: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the page about it, a PostgreSQL server with an empty database, where libpq's variables say."""
+    if page.name != "postgresql.md":
+        return
+    server = request.getfixturevalue("postgres")
+    server.execute("DROP DATABASE IF EXISTS registry")
+    server.execute("CREATE DATABASE registry")
+    for name, value in (("PGHOST", server.folder), ("PGPORT", server.port), ("PGUSER", "postgres")):
+        monkeypatch.setenv(name, str(value))
+
+
 @contextmanager
 def walking(page: Path, home: Path, folder: Path) -> Iterator[tuple[PageWalk, list[Record]]]:
     """A page that was walked through, its server still running, the account still its own."""

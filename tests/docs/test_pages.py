@@ -9,6 +9,7 @@ import pytest
 from tests.docs.conftest import PAGES, walking
 
 
+@pytest.mark.usefixtures("database")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_block_of_the_page_is_true(page: Path, home: Path, tmp_path: Path) -> None:
     with walking(page, home, tmp_path) as (_, records):

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from registry_server.storage import sqlite, sqlite_batch, sqlite_writer
+from registry_server.storage import batch, sqlite, sqlite_writer
 from registry_server.storage.base import (
     Entry,
     Put,
@@ -254,7 +254,7 @@ async def test_an_error_of_ours_fails_the_batch_and_the_writer_lives_on(
         raise ZeroDivisionError
 
     with monkeypatch.context() as patched:
-        patched.setattr(sqlite_batch, "decide", fail)
+        patched.setattr(batch, "decide", fail)
         with pytest.raises(StorageError, match="ZeroDivisionError"):
             await backend.put("space", "key", stored(1))
 

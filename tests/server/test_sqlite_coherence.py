@@ -14,8 +14,8 @@ from typing import TypeVar
 import pytest
 
 from registry_server.storage.base import ABSENT, PRESENT, ConditionFailedError, Entry, Put, StorageBackend
+from registry_server.storage.batch import Batch
 from registry_server.storage.sqlite import SqliteBackend
-from registry_server.storage.sqlite_batch import Batch
 from registry_server.storage.sqlite_cache import EntryCache
 from registry_server.testing import stored
 

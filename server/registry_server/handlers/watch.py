@@ -106,7 +106,7 @@ class Watch:
         """Those of the namespaces that have moved, until ``limit`` changes are found."""
         moved = {}
         room = PAGE_BYTES
-        for namespace, cursor in cursors.items():
+        for namespace, cursor in (await self._not_idle(cursors)).items():
             seen = await self._since(namespace, cursor, limit, room)
             if seen.changes or seen.gone:
                 moved[namespace] = seen
@@ -115,6 +115,18 @@ class Watch:
             if limit <= 0:
                 break
         return moved
+
+    async def _not_idle(self, cursors: Mapping[str, str]) -> Mapping[str, str]:
+        """``cursors`` without those that are their namespace's head: of many, all asked for at once.
+
+        One after the other would cost a storage behind a network as many round trips.
+        """
+        if len(cursors) == 1:
+            return cursors
+        counts = await asyncio.gather(*(self._backend.count(name) for name in cursors))
+        heads = (f"{self._backend.epoch}.{head}" for _, head in counts)
+        pairs = zip(cursors.items(), heads, strict=True)
+        return {name: cursor for (name, cursor), head in pairs if cursor != head}
 
     async def _since(self, namespace: str, cursor: str, limit: int, room: int) -> Seen:
         backend = self._backend

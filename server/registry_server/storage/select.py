@@ -3,6 +3,7 @@
     memory:                          in this process, lost with it
     sqlite:///relative/path.db       a file; four slashes for an absolute path, ``~`` is the home directory
     sqlite:///path.db?synchronous=NORMAL
+    postgresql://user:password@host/database         any number of servers over one database are one registry
     redis://user:password@host:6379/0    a Redis or Valkey (``valkey://``, with TLS ``rediss://``), shared by
                                      any number of servers; its options stand in ``redis_url``
 
@@ -20,7 +21,7 @@ from urllib.parse import parse_qsl, quote, unquote
 from registry.suggest import did_you_mean, near_names
 from registry_server.storage.base import StorageBackend, StorageSetupError
 
-_AVAILABLE: Final = "redis://host, memory: and sqlite:///path/to/registry.db"
+_AVAILABLE: Final = "memory:, sqlite:///path/to/registry.db, postgresql://user@host/database and redis://host"
 
 
 def backend_from_url(url: str) -> StorageBackend:
@@ -32,8 +33,6 @@ def backend_from_url(url: str) -> StorageBackend:
     """
     scheme, colon, rest = url.partition(":")
     scheme = scheme.lower()
-    if colon and scheme in _PLANNED:
-        raise StorageSetupError(f"{scheme} storage is not available in this version; there is {_AVAILABLE}")
     if not colon or scheme not in _SCHEMES:
         hint = did_you_mean(near_names(scheme, _SCHEMES))
         raise StorageSetupError(f"no storage goes by this URL's scheme; there is {_AVAILABLE}.{hint}")
@@ -107,6 +106,18 @@ def _sqlite_options(query: str) -> dict[str, str]:
     return options
 
 
+def _postgresql(rest: str) -> StorageBackend:
+    if not rest.startswith("//"):
+        raise StorageSetupError("a PostgreSQL storage is postgresql://user:password@host:5432/database")
+    try:
+        from registry_server.storage.postgresql import PostgresqlBackend
+    except ImportError as exc:
+        raise StorageSetupError(
+            f"PostgreSQL storage needs psycopg ({exc}): pip install 'namestead[postgresql]'"
+        ) from exc
+    return PostgresqlBackend(f"postgresql:{rest}")
+
+
 def _redis(rest: str, *, tls: bool = False) -> StorageBackend:
     from registry_server.storage.redis_url import options_of
 
@@ -126,9 +137,10 @@ def _redis(rest: str, *, tls: bool = False) -> StorageBackend:
 _SCHEMES: Final[dict[str, Callable[[str], StorageBackend]]] = {
     "memory": _memory,
     "sqlite": _sqlite,
+    "postgresql": _postgresql,
+    "postgres": _postgresql,
     "redis": _redis,
     "rediss": partial(_redis, tls=True),
     "valkey": _redis,
     "valkeys": partial(_redis, tls=True),
 }
-_PLANNED: Final = frozenset({"postgresql", "postgres"})

@@ -45,9 +45,7 @@ from registry_server.storage.base import (
     Totals,
     Written,
 )
-from registry_server.storage.rules import within
-from registry_server.storage.spaces import NotOpen, list_namespaces, sum_up
-from registry_server.storage.sqlite_batch import (
+from registry_server.storage.batch import (
     Batch,
     ClearJob,
     DeleteJob,
@@ -58,6 +56,8 @@ from registry_server.storage.sqlite_batch import (
     PutManyJob,
     Tip,
 )
+from registry_server.storage.rules import within
+from registry_server.storage.spaces import NotOpen, list_namespaces, sum_up
 from registry_server.storage.sqlite_cache import EntryCache
 from registry_server.storage.sqlite_file import SqliteFile, translate
 from registry_server.storage.sqlite_reader import read_changes, read_many, read_page, read_small, read_whole

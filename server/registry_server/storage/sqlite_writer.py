@@ -21,7 +21,7 @@ from queue import SimpleQueue
 from typing import Final, TypeVar
 
 from registry_server.storage.base import Entry, StorageError
-from registry_server.storage.sqlite_batch import Batch, Draft, Job, Tip
+from registry_server.storage.batch import Batch, Draft, Job, Tip
 from registry_server.storage.sqlite_cache import EntryCache
 from registry_server.storage.sqlite_file import translate
 from registry_server.storage.times import Stamper

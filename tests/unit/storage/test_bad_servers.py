@@ -430,6 +430,13 @@ def test_an_unconditional_write_is_not_repeated_at_a_busy_server(server_that):
     assert len(server.requests) == 1
 
 
+def test_a_server_that_does_not_know_if_it_wrote_is_believed(server_that):
+    server = server_that(problem(503, "outcome_unknown"))
+
+    assert type(raised(CALLS["set"], proxy(server))) is OutcomeUnknownError
+    assert len(server.requests) == 1
+
+
 # ---- envelopes
 
 
@@ -531,6 +538,14 @@ def test_a_create_whose_answer_was_lost_recognises_its_own_success(server_that):
 
     assert storage.claim("mse", {"a": 1}).won
     assert [request.headers["if-none-match"] for request in server.requests] == ["*", "*"]
+
+
+@pytest.mark.parametrize(("code", "won"), [("outcome_unknown", True), ("storage_unavailable", False)])
+def test_a_server_that_does_not_know_if_it_wrote_is_as_good_as_a_lost_answer(server_that, code, won):
+    """One that was only busy wrote nothing: then what stands there is another's."""
+    storage = proxy(server_that(problem(503, code), own_entry_refused))
+
+    assert storage.claim("mse", {"a": 1}).won is won
 
 
 def test_an_insert_whose_answer_was_lost_does_not_take_its_own_entry_for_anothers(server_that):

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from registry_server.storage.base import (
+    ABSENT,
+    ANY,
     BatchRemoved,
     BatchWritten,
     Change,
@@ -145,9 +147,18 @@ class Job(ABC):
         self.namespace = namespace
         self.weight = weight
 
+    @property
+    def creates(self) -> bool:
+        """Whether a namespace that there is not may come to be by it."""
+        return False
+
     @abstractmethod
     def touches(self) -> Sequence[str]:
         """The keys whose entries `run` asks for."""
+
+    def brings(self) -> Mapping[str, str]:
+        """The digests of the values it brings, by key: an entry of another digest is another value."""
+        return {}
 
     @abstractmethod
     def run(self, draft: Draft, now: str) -> object:
@@ -161,8 +172,15 @@ class PutJob(Job):
         super().__init__(namespace, len(write.value.envelope))
         self.write = write
 
+    @property
+    def creates(self) -> bool:
+        return self.write.expect in (ANY, ABSENT)
+
     def touches(self) -> Sequence[str]:
         return (self.write.key,)
+
+    def brings(self) -> Mapping[str, str]:
+        return {self.write.key: self.write.value.digest}
 
     def run(self, draft: Draft, now: str) -> object:
         key, value, expect = self.write
@@ -181,8 +199,15 @@ class PutManyJob(Job):
         self.writes = writes
         self.atomic = atomic
 
+    @property
+    def creates(self) -> bool:
+        return any(write.expect in (ANY, ABSENT) for write in self.writes)
+
     def touches(self) -> Sequence[str]:
         return [write.key for write in self.writes]
+
+    def brings(self) -> Mapping[str, str]:
+        return {write.key: write.value.digest for write in self.writes}
 
     def run(self, draft: Draft, now: str) -> object:
         outcomes = decide_all(self.writes, draft.find_for, draft.head, now)
