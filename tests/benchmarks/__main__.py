@@ -18,6 +18,7 @@ from tests.benchmarks import (
     local_threads,
     machine,
     over_the_wire,
+    page,
     remote_client,
     remote_peers,
     report,
@@ -26,6 +27,7 @@ from tests.benchmarks import (
 from tests.benchmarks.load import BUNDLED_NOTE, wrk_is_there
 from tests.benchmarks.machine import BenchmarkError
 from tests.benchmarks.measure import Benchmark, Effort, Result, run
+from tests.benchmarks.peers.stores import INSTALL_ETCD, etcd_is_there
 from tests.benchmarks.servers import Servers
 
 BENCHMARKS: tuple[Benchmark, ...] = (
@@ -84,6 +86,9 @@ def _arguments(words: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured there")
     parser.add_argument(
+        "--page", action="store_true", help="renew the tables and charts of docs/benchmarks.md from this run"
+    )
+    parser.add_argument(
         "--load",
         choices=("auto", "wrk", "bundled"),
         default="auto",
@@ -121,13 +126,20 @@ def main(words: list[str]) -> int:
     report.print_machine(console, about)
     if options.load != "bundled" and not wrk_is_there():
         console.print(BUNDLED_NOTE, style="yellow")
+    if not etcd_is_there():
+        console.print(INSTALL_ETCD, style="yellow")
     chosen = [benchmark for benchmark in BENCHMARKS if options.only is None or benchmark.name in options.only]
     results: list[Result] = []
+    if options.page and options.only:
+        console.print("--page is of everything: leave out --only", style="red")
+        return 1
     try:
         with Servers() as servers:
             for benchmark in chosen:
                 results.append(_watched(benchmark, effort, servers, console))
                 report.print_result(console, results[-1])
+        if options.page:
+            page.write(report.as_json(about, effort, results))
     except BenchmarkError as error:
         console.print(f"Cannot measure: {error}", style="red", markup=False)
         return 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from typing import Any
 
@@ -30,16 +30,14 @@ def _name(storage: str, what: str, size: int) -> str:
 @contextmanager
 def _growth(effort: Effort, servers: Servers) -> Iterator[Mapping[str, Contender]]:
     contenders: dict[str, Contender] = {}
-    for storage in STORAGES:
-        url = servers.url(storage)
-        with as_client(servers):
+    with as_client(servers), ExitStack() as stack:
+        for storage in STORAGES:
+            url = servers.url(storage)
+            client = stack.enter_context(httpx.Client(base_url=url, trust_env=False))
             for size in SIZES:
-                namespace = f"bench.growth{size}"
-                _fill(url, namespace, min(size, effort.most))
-        for size in SIZES:
-            for what, contender in _calls(effort, url, size).items():
-                contenders[_name(storage, what, size)] = contender
-    with as_client(servers):
+                _fill(url, f"bench.growth{size}", min(size, effort.most))
+                for what, contender in _calls(effort, client, size).items():
+                    contenders[_name(storage, what, size)] = contender
         yield contenders
 
 
@@ -49,9 +47,8 @@ def _fill(url: str, namespace: str, size: int) -> None:
         proxy.update({f"key{n}": {"result": n} for n in range(start, min(start + _PAGE * 10, size))})
 
 
-def _calls(effort: Effort, url: str, size: int) -> dict[str, Contender]:
+def _calls(effort: Effort, client: httpx.Client, size: int) -> dict[str, Contender]:
     """Microseconds a request, by a bare HTTP client: what the server does is most of what is left."""
-    client = httpx.Client(base_url=url, trust_env=False)
     namespace, entries = f"bench.growth{size}", min(size, effort.most)
     numbers = count(1)
 

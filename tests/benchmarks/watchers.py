@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from statistics import quantiles
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -42,8 +42,12 @@ class _Once(asyncio.Protocol):
         self.answered: asyncio.Future[tuple[float, bytes]] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's are none by isinstance
+        self._closed = asyncio.get_running_loop().create_future()
+
+    async def close(self) -> None:
+        self.transport.abort()
+        await self._closed
 
     def send(self, request: bytes) -> asyncio.Future[tuple[float, bytes]]:
         self.answered = asyncio.get_running_loop().create_future()
@@ -60,6 +64,7 @@ class _Once(asyncio.Protocol):
             self._received = b""
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._closed.set_result(None)
         if self.answered is not None and not self.answered.done():
             self.answered.set_exception(BenchmarkError("the server closed a connection that waited"))
 
@@ -92,8 +97,7 @@ class _Crowd:
             probes = [await self._probed(prober) for _ in range(_HEALTH_BEFORE)]
             late, during = await self._told(writer, prober, waiting)
         finally:
-            for poll in [*polls, writer, prober]:
-                poll.transport.abort()
+            await asyncio.gather(*[connection.close() for connection in (*polls, writer, prober)])
         return {
             "p50": _share(late, 50),
             "p99": _share(late, 99),
