@@ -18,6 +18,7 @@ from registry import settings
 from registry.commands import doctor, entries, keys, versions
 from registry.commands import tokens as token_commands
 from registry.commands.terminal import explained, show_what_cannot_be_encoded
+from registry.commands.watch import watch
 from registry.errors import ValidationError
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 
 entries.add_to(app)
+app.command()(watch)
 versions.add_to(app)
 app.add_typer(keys.app, name="key")
 app.command()(keys.resign)

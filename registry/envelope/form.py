@@ -67,26 +67,31 @@ class Envelope(NamedTuple):
             MalformedEnvelopeError: it is none.
             EnvelopeTooLargeError: its data is larger than `MAX_VALUE_BYTES`.
         """
+        envelope = cls.unread(wire)
+        check_form(envelope)
+        return envelope
+
+    @classmethod
+    def unread(cls, wire: object) -> Envelope:
+        """As `from_dict`, for whoever decodes it: decoding checks what is in the fields.
+
+        Raises:
+            MalformedEnvelopeError: it has not the fields of an envelope.
+        """
         if not isinstance(wire, Mapping):
             raise MalformedEnvelopeError(f"An envelope is a JSON object, not {type(wire).__name__}")
-        unknown = wire.keys() - _FIELDS
-        if unknown or not wire.keys() >= _REQUIRED:
+        try:
+            return cls(**wire)
+        except TypeError:  # a name too many, or one too few
             raise MalformedEnvelopeError(
                 "An envelope has the fields type, data and encoding, and may have meta and signature",
                 context={"fields": sorted(map(str, wire))[:10]},
-            )
-        envelope = cls(**wire)
-        check_form(envelope)
-        return envelope
+            ) from None
 
     @property
     def digest(self) -> str:
         """See `digest_of`."""
         return digest_of(self.type, self.encoding, self.data)
-
-
-_FIELDS = frozenset(Envelope._fields)
-_REQUIRED = frozenset({"type", "data", "encoding"})
 
 
 def digest_of(type: str, encoding: str, data: str) -> str:

@@ -183,15 +183,19 @@ def admit(envelope: form.Envelope, policy: TrustPolicy, *, namespace: str, key: 
         UntrustedError: the level does not decode this type at all.
     """
     form.check_fields(envelope)
+    if envelope.type == "json" and envelope.signature is None:
+        return _PLAIN_JSON
     unsigned = _why_unsigned(envelope, policy, namespace, key)
     if envelope.type == "json":
-        return Admission(Decoder.JSON)
+        return _PLAIN_JSON
     if policy.level is Trust.UNSAFE or (policy.level is Trust.SIGNED and unsigned is None):
         return _admit_any(envelope, unsigned=unsigned is not None)
     if policy.level is Trust.JSON:
         raise _level_too_low(policy, namespace, key, "only JSON")
     return _admit_trusted_reference(envelope, policy, unsigned, namespace, key)
 
+
+_PLAIN_JSON: Final = Admission(Decoder.JSON)
 
 _NoValidSignature = SignatureMissingError | UnknownSigningKeyError
 

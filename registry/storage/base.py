@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import ItemsView, Iterable, Iterator, Mapping, MutableMapping, ValuesView
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, MutableMapping, ValuesView
 from contextlib import AbstractContextManager
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
-from registry.errors import DuplicateKeyError, RegistryError
+from registry.errors import DuplicateKeyError, RegistryError, ValidationError
 from registry.storage.lock import ReentrantLock
 from registry.suggest import did_you_mean
 
+if TYPE_CHECKING:
+    from registry.watching.change import Operation
+    from registry.watching.changes import Changes
+    from registry.watching.feed import Feed
+
 K = TypeVar("K")
 V = TypeVar("V")
+_MISSING: Any = object()
+
+Progress: TypeAlias = Callable[[int, int], object]
+"""Told after each step of a long operation how many entries are done, and of how many."""
+
+
+def no_progress(done: int, total: int) -> None:
+    """The `Progress` of whoever does not want to know."""
+
 
 PRESENT: Final = object()
 """For `Storage.replace`: whichever version, but there must be an entry."""
@@ -101,6 +115,17 @@ class Storage(MutableMapping[K, V]):
         """The keys under which this artifact stands, by identity, in creation order."""
         return [key for key, stored in self.items() if is_same(stored, value)]
 
+    def changes(self, since: str | None = None, *, timeout: float | None = None) -> Changes:
+        """The changes after a cursor, or from now on; `registry.watching.Changes` says how they come.
+
+        Raises:
+            ValidationError: this storage cannot be watched.
+        """
+        raise ValidationError(
+            f"A {type(self).__name__} does not tell what changes in it",
+            suggestions=["override changes()", "give a plain mapping as storage="],
+        )
+
     @abstractmethod
     def near_names(self, key: object) -> list[str]:
         """Names like ``key``, best first, at most three."""
@@ -112,9 +137,31 @@ class Storage(MutableMapping[K, V]):
         """
         return value
 
-    def claim_many(self, prepared: Mapping[K, Any]) -> dict[K, Claim]:
-        """`claim` for many keys, their values as `prepare` gave them, in one step where the storage can."""
-        return {key: self.claim(key, value) for key, value in prepared.items()}
+    def claim_many(self, prepared: Mapping[K, Any], *, progress: Progress = no_progress) -> dict[K, Claim]:
+        """`claim` for many keys, their values as `prepare` gave them, in one step where the storage can.
+
+        On a server each 1,000 are one request and one transaction; ``progress`` is told after each.
+        """
+        claims = {key: self.claim(key, value) for key, value in prepared.items()}
+        progress(len(claims), len(claims))
+        return claims
+
+    def set_many(self, items: Mapping[K, V], *, progress: Progress = no_progress) -> None:
+        """`update`, with somebody who is told how far it is; on a server 1,000 entries a request."""
+        self.update(items)
+        progress(len(items), len(items))
+
+    def get_many(self, keys: Iterable[K]) -> dict[K, V]:
+        """The values of those keys that there are, in the order asked; on a server 1,000 a request."""
+        found = {key: self.get(key, _MISSING) for key in dict.fromkeys(keys)}
+        return {key: value for key, value in found.items() if value is not _MISSING}
+
+    def delete_many(self, keys: Iterable[K], *, progress: Progress = no_progress) -> list[K]:
+        """Remove these keys; those that are not there are returned. On a server 1,000 a request."""
+        doomed = list(dict.fromkeys(keys))
+        missing = [key for key in doomed if self.pop(key, _MISSING) is _MISSING]
+        progress(len(doomed), len(doomed))
+        return missing
 
     def _missing(self, key: object) -> RegistryError:
         place = f" in {self.location}" if self.location else ""
@@ -125,6 +172,29 @@ class Storage(MutableMapping[K, V]):
 
     def _empty(self) -> RegistryError:
         return RegistryError(f"Nothing to pop: {self.location or 'the storage'} is empty")
+
+
+class LocalStorage(Storage[K, V]):
+    """A storage of this process, which tells those who watch it of its writes; nobody watching costs nothing.
+
+    Each write tells of itself before the lock is released, so that changes come in the order of the writes.
+    """
+
+    _lock: ReentrantLock
+    _feed: Feed | None = None
+
+    def changes(self, since: str | None = None, *, timeout: float | None = None) -> Changes:
+        from registry.watching.changes import Changes
+        from registry.watching.feed import Feed, LocalSource
+
+        with self._lock:
+            if self._feed is None:
+                self._feed = Feed()
+            return Changes(LocalSource(self._feed), since, timeout=timeout)
+
+    def _tell(self, op: Operation, key: Any = None, value: Any = None) -> None:
+        if self._feed is not None:
+            self._feed.add(op, key, value)
 
 
 class _Items(ItemsView[K, V]):
@@ -148,7 +218,7 @@ class _Values(ValuesView[V]):
         return any(value is stored or value == stored for stored in self)
 
 
-class MappingStorage(Storage[K, V]):
+class MappingStorage(LocalStorage[K, V]):
     """A user's own mapping (``storage=``) as a storage: its writes go one at a time, under a lock of ours.
 
     Creation is atomic among the threads of this process; whether it is beyond, is the mapping's affair.
@@ -174,6 +244,7 @@ class MappingStorage(Storage[K, V]):
         with self._lock:
             if key not in self._mapping:  # asked first: a defaultdict would make what it is asked for
                 self._mapping[key] = value
+                self._tell("set", key, value)
                 return Claim(True, value)
             current = self._mapping[key]
         return taken_by(current, value)
@@ -185,6 +256,7 @@ class MappingStorage(Storage[K, V]):
             current = self._mapping[key]
             if version is PRESENT or current is version:
                 self._mapping[key] = value
+                self._tell("set", key, value)
                 return Claim(True, value)
         return taken_by(current, value)
 
@@ -206,6 +278,7 @@ class MappingStorage(Storage[K, V]):
     def __setitem__(self, key: K, value: V) -> None:
         with self._lock:
             self._mapping[key] = value
+            self._tell("set", key, value)
 
     def __delitem__(self, key: K) -> None:
         with self._lock:
@@ -213,6 +286,7 @@ class MappingStorage(Storage[K, V]):
                 del self._mapping[key]
             except KeyError as error:
                 raise self._missing(key) from error
+            self._tell("delete", key)
 
     def __iter__(self) -> Iterator[K]:
         with self._lock:
@@ -245,10 +319,14 @@ class MappingStorage(Storage[K, V]):
         items = as_items(other, keywords)
         with self._lock:
             self._mapping.update(items)
+            for key, value in items.items():
+                self._tell("set", key, value)
 
     def clear(self) -> None:
         with self._lock:
-            self._mapping.clear()
+            if len(self._mapping):
+                self._mapping.clear()
+                self._tell("clear")
 
     def __reduce__(self) -> Any:
         return type(self), (self._mapping,)

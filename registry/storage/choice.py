@@ -10,6 +10,7 @@ from registry import settings
 from registry.errors import ValidationError
 from registry.names import check_namespace
 from registry.storage.base import MappingStorage, Storage
+from registry.storage.caching import UNCACHED, Caching
 from registry.storage.local import ThreadSafeLocalStorage
 
 
@@ -48,6 +49,7 @@ def storage_for(
     module: str,
     describe: Callable[[str, Any], dict[str, str]],
     frozen: str | PathLike[str] | None = None,
+    caching: Caching = UNCACHED,
 ) -> Storage[Any, Any]:
     """The storage of a registry class.
 
@@ -55,12 +57,14 @@ def storage_for(
         namespace, server, storage, trust, trusted_modules, frozen: as the keywords of a `Registry`.
         module: the one that defines the class; its top-level package is trusted at ``refs``.
         describe: what a shared artifact says of itself, given its key and itself.
+        caching: whether the namespace is followed, and how closely.
 
     Raises:
         NamespaceError: ``namespace`` is not one.
         ValidationError: no such level of trust, or a module that nobody should trust.
         LockFileError: what should be a lock file is none.
     """
+    caching.check(shared=namespace is not None)
     if isinstance(storage, Storage):
         return storage
     if storage is not None:
@@ -68,24 +72,20 @@ def storage_for(
     if namespace is None:
         return ThreadSafeLocalStorage()
     check_namespace(namespace)
+    options: dict[str, Any] = {
+        "trust": trust,
+        "trusted_modules": trusted_modules,
+        "home_package": module.partition(".")[0],
+        "describe": describe,
+    }
     if (lock := frozen or settings.frozen()) is not None:
         from registry.versions.frozen import FrozenStorage
 
-        return FrozenStorage(
-            namespace,
-            lock,
-            trust=trust,
-            trusted_modules=trusted_modules,
-            home_package=module.partition(".")[0],
-            describe=describe,
-        )
+        return FrozenStorage(namespace, lock, **options)
+    if caching.cache:
+        from registry.storage.cached import CachedStorage
+
+        return CachedStorage(namespace, url=server, **options, **caching.bounds())
     from registry.storage.remote import RemoteStorageProxy
 
-    return RemoteStorageProxy(
-        namespace,
-        url=server,
-        trust=trust,
-        trusted_modules=trusted_modules,
-        home_package=module.partition(".")[0],
-        describe=describe,
-    )
+    return RemoteStorageProxy(namespace, url=server, **options)

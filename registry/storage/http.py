@@ -56,16 +56,25 @@ class RegistryHttpClient:
         url: the server's base URL.
         timeout: seconds for a whole call, asked at each call.
         token: bearer token, or None; asked at each call.
+        transport: what to send through in the place of this process's pool for the server.
     """
 
-    def __init__(self, url: str, *, timeout: Callable[[], float], token: Callable[[], str | None]) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout: Callable[[], float],
+        token: Callable[[], str | None],
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
         self._root = url.rstrip("/")
+        self._transport = transport
         self._seconds = timeout
         self._bearer = token
 
     def request(self, method: str, url: str, **kwargs: Any) -> httpx.Response:
         """One request, whole, or an exception of `registry.errors`. Called by the generated client."""
-        return self.prepared(method, url, kwargs).run(pools.transport(self._root))
+        return self.prepared(method, url, kwargs).run(self._transport or pools.transport(self._root))
 
     async def awaited_request(self, method: str, url: str, **kwargs: Any) -> httpx.Response:
         """`request`, awaited."""
@@ -324,7 +333,7 @@ class _Pools:
             return transport
         with self._lock:
             if url not in self._transports:
-                self._transports[url] = _Transport(url)
+                self._transports[url] = Transport(url)
             return self._transports[url]
 
 
@@ -352,17 +361,17 @@ def _tls_context() -> ssl.SSLContext:
         ) from None
 
 
-class _Transport(httpx.HTTPTransport):
+class Transport(httpx.HTTPTransport):
     """httpx's transport over a pool whose every network step ends at the call's deadline."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, network: httpcore.NetworkBackend | None = None) -> None:
         # Not httpx's own __init__: it loads certificates, 20 ms and more, also where there is no TLS.
         self._pool = httpcore.ConnectionPool(
             ssl_context=ssl_context_for(url),
             max_connections=MAX_CONNECTIONS,
             max_keepalive_connections=MAX_CONNECTIONS,
             keepalive_expiry=KEEPALIVE_SECONDS,
-            network_backend=DeadlineBackend(),
+            network_backend=network or DeadlineBackend(),
         )
 
 

@@ -6,7 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar, cast
 
-from registry.storage.base import PRESENT, Claim, Storage, View, as_items, taken_by
+from registry.storage.base import (
+    PRESENT,
+    Claim,
+    LocalStorage,
+    Progress,
+    View,
+    as_items,
+    no_progress,
+    taken_by,
+)
 from registry.storage.lock import ReentrantLock
 from registry.suggest import near_names
 
@@ -15,7 +24,7 @@ V = TypeVar("V")
 _MISSING: Any = object()
 
 
-class ThreadSafeLocalStorage(Storage[K, V]):
+class ThreadSafeLocalStorage(LocalStorage[K, V]):
     """Artifacts of this process, by any hashable key; gone when it exits.
 
     Reads take no lock and see each write wholly or not at all: `update` and `clear` build a new table and
@@ -54,11 +63,13 @@ class ThreadSafeLocalStorage(Storage[K, V]):
     def __setitem__(self, key: K, value: V) -> None:
         with self._lock:
             self._table[key] = value
+            self._tell("set", key, value)
 
     def __delitem__(self, key: K) -> None:
         with self._lock:
             self[key]  # raises with near names
             del self._table[key]
+            self._tell("delete", key)
 
     def __iter__(self) -> Iterator[K]:
         return iter(list(self._table))
@@ -81,10 +92,11 @@ class ThreadSafeLocalStorage(Storage[K, V]):
 
     def pop(self, key: K, default: Any = _MISSING) -> Any:
         with self._lock:
-            if default is not _MISSING:
-                return self._table.pop(key, default)
+            if default is not _MISSING and key not in self._table:
+                return default
             value = self[key]
             del self._table[key]
+            self._tell("delete", key)
             return value
 
     def popitem(self) -> tuple[K, V]:
@@ -92,24 +104,36 @@ class ThreadSafeLocalStorage(Storage[K, V]):
         with self._lock:
             if not self._table:
                 raise self._empty()
-            return self._table.popitem()
+            key, value = self._table.popitem()
+            self._tell("delete", key)
+            return key, value
 
     def setdefault(self, key: K, default: Any = None) -> Any:
         with self._lock:
-            return self._table.setdefault(key, default)
+            if key not in self._table:
+                self[key] = default
+            return self._table[key]
 
     def update(self, other: Any = (), /, **keywords: Any) -> None:
         items = as_items(other, keywords)
         with self._lock:
             self._view.table = {**self._table, **items}
+            for key, value in items.items():
+                self._tell("set", key, value)
 
     def clear(self) -> None:
         with self._lock:
-            self._view.table = {}
+            if self._table:
+                self._view.table = {}
+                self._tell("clear")
 
     def claim(self, key: K, value: V) -> Claim:
         with self._lock:
-            current = self._table.setdefault(key, value)
+            current = self._table.get(key, _MISSING)
+            if current is _MISSING:
+                self._table[key] = value
+                self._tell("set", key, value)
+                return Claim(True, value)
         return Claim(True, value) if current is value else taken_by(current, value)
 
     def replace(self, key: K, value: V, version: Any) -> Claim:
@@ -117,14 +141,18 @@ class ThreadSafeLocalStorage(Storage[K, V]):
             current = self._table.get(key, _MISSING)
             if current is not _MISSING and (version is PRESENT or current is version):
                 self._table[key] = value
+                self._tell("set", key, value)
                 return Claim(True, value)
         return Claim(False, None) if current is _MISSING else taken_by(current, value)
 
-    def claim_many(self, prepared: Mapping[K, V]) -> dict[K, Claim]:
+    def claim_many(self, prepared: Mapping[K, V], *, progress: Progress = no_progress) -> dict[K, Claim]:
         with self._lock:
             free = {key: value for key, value in prepared.items() if key not in self._table}
             taken = {key: self._table[key] for key in prepared if key not in free}
             self._view.table = {**self._table, **free}
+            for key, value in free.items():
+                self._tell("set", key, value)
+        progress(len(prepared), len(prepared))
         won = {key: Claim(True, value) for key, value in free.items()}
         return {key: won.get(key) or taken_by(taken[key], value) for key, value in prepared.items()}
 

@@ -72,13 +72,25 @@ def raise_problem(problem: Problem, server: str, *, repeated: bool = False) -> N
         context |= {"current": current_of(problem), "repeated": repeated}
     next_step = _NEXT_STEPS.get(kind)
     suggestions = problem.suggestions or ([next_step] if next_step else [])
-    raise kind(_message(kind, problem, server), suggestions, context)
+    raise at_cursor(kind(_message(kind, problem, server), suggestions, context), problem.cursor)
 
 
 def _message(kind: type[ValidationError], problem: Problem, server: str) -> str:
     if issubclass(kind, RemoteError):
         return f"Registry server {server} answered {problem.status}: {problem.detail}"
     return problem.detail
+
+
+def at_cursor(error: ValidationError, cursor: object) -> ValidationError:
+    """``error``, which the server answered when the namespace was at ``cursor``; for `cursor_of`."""
+    if isinstance(cursor, str):
+        vars(error)["_cursor"] = cursor
+    return error
+
+
+def cursor_of(error: ValidationError) -> str | None:
+    """How far the namespace had come when the server answered ``error``, where it said so."""
+    return vars(error).get("_cursor")
 
 
 def current_of(problem: Problem) -> dict[str, Any] | None:

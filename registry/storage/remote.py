@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
 import httpx
 
@@ -19,12 +19,11 @@ from registry.identity import identity_of
 from registry.names import check_key, check_namespace
 from registry.origin import JSON_VALUE, origin_of
 from registry.steps import Ask, Steps, finish, finish_awaiting
-from registry.storage.base import PRESENT, Claim, Storage, as_items
+from registry.storage import bulk
+from registry.storage.base import PRESENT, Claim, Progress, Storage, as_items, no_progress
 from registry.storage.connection import Address, Connection
-from registry.storage.problems import outside_contract
 from registry.versions.aliases import Alias, following, is_alias, read
 from registry.versions.deprecation import Deprecation, deprecation_of, warn_once
-from registry_client.api.batch import batch_set
 from registry_client.api.entries import (
     contains_entry,
     count_entries,
@@ -35,26 +34,22 @@ from registry_client.api.entries import (
     set_entry,
 )
 from registry_client.api.namespaces import clear_namespace
+from registry_client.models import Envelope as WireEnvelope
 from registry_client.models import (
-    BatchSetEntry,
-    BatchSetRequest,
-    BatchSetResult,
     KeyEnvelope,
     SetEntryRequest,
     SetEntryResult,
 )
-from registry_client.models import Envelope as WireEnvelope
 from registry_client.types import UNSET
+
+if TYPE_CHECKING:
+    from registry.watching.changes import Changes
 
 V = TypeVar("V")
 _MISSING: Any = object()
 _GONE: Any = object()
 
 NEAR_NAMES = 3
-BATCH_ENTRIES = 1_000
-BATCH_BYTES = 8 * 1024 * 1024
-"""A batch is sent before its values pass this, so that it stays below the server's limit for a body."""
-
 _SHARED_VALUES = 1_024
 
 
@@ -306,40 +301,74 @@ class RemoteStorageProxy(Storage[str, V]):
 
     def entries(self, prefix: str = "") -> Iterator[Stored]:
         """The entries that begin with ``prefix``, in creation order, no value decoded."""
-        page: Any = UNSET
-        while page is not None:
-            entries, page = finish(self._page_of_entries(prefix, page))
-            yield from entries
+        for page in bulk.pages(self._connection, self.namespace, prefix):
+            for item in page["items"]:
+                envelope = Envelope.from_dict(item["value"])
+                about = item["revision"], item["etag"], item["digest"], item["updated_at"]
+                yield Stored(item["key"], envelope, *about)
+
+    def snapshot(self) -> Iterator[tuple[str, V]]:
+        """The pairs, in creation order; one that may not be decoded raises when its turn comes."""
+        for page in bulk.pages(self._connection, self.namespace):
+            for item in page["items"]:
+                value = self._decode(item["key"], Envelope.unread(item["value"]))
+                yield item["key"], self._followed_alias(item["key"], value)
 
     def _page_of_entries(self, prefix: str = "", page: Any = UNSET) -> Steps[tuple[Iterator[Stored], Any]]:
         turning = self._connection.turning(list_items, self.namespace, prefix=prefix, page=page)
         listing, page = yield from turning
         return (_stored(entry.key, entry) for entry in listing.items), page
 
-    def snapshot(self) -> Iterator[tuple[str, V]]:
-        """The pairs, in creation order; one that may not be decoded raises when its turn comes."""
-        for stored in self.entries():
-            yield stored.key, self._value(stored.key, stored.envelope)
-
     def update(self, other: Any = (), /, **keywords: Any) -> None:
         """Store all pairs, in their order, 1,000 a request; each request is one transaction."""
-        items = as_items(other, keywords)
+        self.set_many(as_items(other, keywords))
+
+    def set_many(self, items: Mapping[str, V], *, progress: Progress = no_progress) -> None:
         envelopes = {check_key(key): self._encode(key, value) for key, value in items.items()}
-        for _ in self._batches(envelopes, absent=False):
-            pass
+        done = 0
+        for keys, _ in bulk.set_many(self._connection, self.namespace, envelopes):
+            progress(done := done + len(keys), len(envelopes))
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, V]:
+        wanted = [check_key(key) for key in dict.fromkeys(keys)]
+        held = {key: known for key in wanted if (known := self._shared.get(key)) is not None}
+        versions = {key: known.etag for key, known in held.items()}
+        found: dict[str, V] = {}
+        for key, outcome in bulk.get_many(self._connection, self.namespace, wanted, versions):
+            if outcome["outcome"] == "unchanged":
+                found[key] = held[key].value
+            elif outcome["outcome"] != "missing":
+                found[key] = self._decoded(key, Envelope.unread(outcome["value"]), outcome["etag"])
+        return {key: self._followed_alias(key, value) for key, value in found.items()}
+
+    def _followed_alias(self, key: str, value: Any) -> Any:
+        """``value``, or what it leads to where it is an alias."""
+        return finish(following(self, key, value, NEAR_NAMES)) if type(value) is Alias else value
+
+    def delete_many(self, keys: Iterable[str], *, progress: Progress = no_progress) -> list[str]:
+        doomed = [check_key(key) for key in dict.fromkeys(keys)]
+        missing: list[str] = []
+        done = 0
+        for asked, outcomes in bulk.delete_many(self._connection, self.namespace, doomed):
+            pairs = zip(asked, outcomes, strict=True)
+            missing += [key for key, outcome in pairs if outcome["outcome"] == "missing"]
+            progress(done := done + len(asked), len(doomed))
+        return missing
 
     def prepare(self, key: str, value: V) -> Envelope:
         return self._encode(key, value)
 
-    def claim_many(self, prepared: Mapping[str, Envelope]) -> dict[str, Claim]:
+    def claim_many(
+        self, prepared: Mapping[str, Envelope], *, progress: Progress = no_progress
+    ) -> dict[str, Claim]:
         claims: dict[str, Claim] = {}
-        for keys, result in self._batches(prepared, absent=True):
-            for key, outcome in zip(keys, result.outcomes, strict=True):
-                if outcome.outcome == "refused":
-                    current = outcome.current.to_dict() if outcome.current else None
-                    claims[key] = self._lost(current, prepared[key])
+        for keys, outcomes in bulk.set_many(self._connection, self.namespace, prepared, absent=True):
+            for key, outcome in zip(keys, outcomes, strict=True):
+                if outcome["outcome"] == "refused":
+                    claims[key] = self._lost(outcome.get("current"), prepared[key])
                 else:
-                    claims[key] = Claim(True, outcome.etag)
+                    claims[key] = Claim(True, outcome["etag"])
+            progress(len(claims), len(prepared))
         return claims
 
     def clear(self) -> None:
@@ -353,6 +382,12 @@ class RemoteStorageProxy(Storage[str, V]):
             for stored in self.entries()
             if _is_same(stored.digest, stored.envelope.meta or {}, offered)
         ]
+
+    def changes(self, since: str | None = None, *, timeout: float | None = None) -> Changes:
+        from registry.storage.watched import RemoteSource
+        from registry.watching.changes import Changes
+
+        return Changes(RemoteSource(self), since, timeout=timeout)
 
     def near_names(self, key: object) -> list[str]:
         return finish(self._offering(key))
@@ -424,7 +459,11 @@ class RemoteStorageProxy(Storage[str, V]):
         )
         if answer is None:  # 304: what we hold is what the server has
             return cast(_Shared, known).value
-        envelope = _envelope_of(answer.value)
+        return self._decoded(key, _envelope_of(answer.value), answer.etag)
+
+    def _decoded(self, key: str, envelope: Envelope, etag: str) -> Any:
+        """The value of an envelope that was just read, an alias as such; what may be shared is kept."""
+        known = self._shared.get(key)
         if known is not None and known.envelope == envelope:
             value = known.value
         else:
@@ -432,7 +471,7 @@ class RemoteStorageProxy(Storage[str, V]):
             if (deprecation := Deprecation.of_meta(envelope.meta)) is not None:
                 warn_once(self.location, key, deprecation)
         if type(value) is Alias or may_be_shared(envelope):
-            self._share(key, _Shared(answer.etag, envelope, value))
+            self._share(key, _Shared(etag, envelope, value))
         return value
 
     def _share(self, key: str, shared: _Shared) -> None:
@@ -466,20 +505,6 @@ class RemoteStorageProxy(Storage[str, V]):
 
     def _set(self, key: str, envelope: Envelope, **conditions: Any) -> SetEntryResult:
         return cast(SetEntryResult, self._call(set_entry, body=_set_request(key, envelope), **conditions))
-
-    def _batches(
-        self, envelopes: Mapping[str, Envelope], *, absent: bool
-    ) -> Iterator[tuple[list[str], BatchSetResult]]:
-        expect = "absent" if absent else UNSET
-        for keys in _chunks(envelopes):
-            entries = [
-                BatchSetEntry(key=_key_envelope(key), value=_wire(envelopes[key]), expect=expect)
-                for key in keys
-            ]
-            result = cast(BatchSetResult, self._call(batch_set, body=BatchSetRequest(entries=entries)))
-            if len(result.outcomes) != len(keys):
-                raise outside_contract(self.url, f"{len(result.outcomes)} outcomes for {len(keys)} entries")
-            yield keys, result
 
     def _call(self, operation: Any, **arguments: Any) -> Any:
         return self._connection.call(operation, self.namespace, **arguments)
@@ -546,20 +571,6 @@ def _wire(envelope: Envelope) -> WireEnvelope:
 
 def _envelope_of(wire: WireEnvelope) -> Envelope:
     return Envelope.from_dict(wire.to_dict())
-
-
-def _chunks(envelopes: Mapping[str, Envelope]) -> Iterator[list[str]]:
-    keys: list[str] = []
-    size = 0
-    for key, envelope in envelopes.items():
-        weight = len(envelope.data)
-        if keys and (len(keys) == BATCH_ENTRIES or size + weight > BATCH_BYTES):
-            yield keys
-            keys, size = [], 0
-        keys.append(key)
-        size += weight
-    if keys:
-        yield keys
 
 
 def _is_same(digest: str, meta: Mapping[str, str], offered: Envelope) -> bool:

@@ -13,7 +13,7 @@ from registry.envelope.trust import Trust, TrustPolicy
 from registry.errors import FrozenError, RegistryError, SerializationError
 from registry.identity import identity_of
 from registry.names import check_key
-from registry.storage.base import Claim, Storage, View
+from registry.storage.base import Claim, Progress, Storage, View, no_progress
 from registry.suggest import near_names
 from registry.versions.aliases import Alias, follow, is_alias, read
 from registry.versions.deprecation import Deprecation, warn_once
@@ -166,7 +166,9 @@ class FrozenStorage(Storage[str, V]):
             raise _other(self, locked)
         return value
 
-    def claim_many(self, prepared: Mapping[str, Any]) -> dict[str, Claim]:
+    def claim_many(
+        self, prepared: Mapping[str, Any], *, progress: Progress = no_progress
+    ) -> dict[str, Claim]:
         return {key: Claim(False, self.entry(key).digest, same=True) for key in prepared}
 
     def replace(self, key: str, value: V, version: Any) -> Claim:

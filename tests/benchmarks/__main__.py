@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tests.benchmarks import (
+    cached_lookups,
     growth,
     in_process,
     local_lookups,
@@ -39,6 +40,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *remote_peers.BENCHMARKS,
     *watchers.BENCHMARKS,
     *growth.BENCHMARKS,
+    *cached_lookups.BENCHMARKS,
 )
 
 _DESCRIPTION = """\

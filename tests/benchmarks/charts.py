@@ -53,7 +53,9 @@ def _bars(axes: Axes, numbers: Mapping[str, float], title: str, *, ours: Sequenc
     names = list(numbers)[::-1]
     values = [numbers[name] for name in names]
     bars = axes.barh(names, values, color=[_OURS if name in ours else _OTHERS for name in names])
-    axes.bar_label(bars, labels=[f"{value:,.3g}" if value < 100 else f"{value:,.0f}" for value in values], padding=2)
+    axes.bar_label(
+        bars, labels=[f"{value:,.3g}" if value < 100 else f"{value:,.0f}" for value in values], padding=2
+    )
     axes.set_title(title, loc="left")
     axes.margins(x=0.2)
 

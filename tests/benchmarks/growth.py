@@ -15,7 +15,7 @@ from registry import RemoteStorageProxy
 from tests.benchmarks import traffic
 from tests.benchmarks.measure import Benchmark, Contender, Effort, Numbers, Question, at_most, figure
 from tests.benchmarks.remote_client import as_client, repeated
-from tests.benchmarks.servers import Serving, Servers
+from tests.benchmarks.servers import Servers, Serving
 from tests.benchmarks.watchers import Several
 
 SIZES = (10, 100, 1_000, 10_000, 100_000)

@@ -29,7 +29,9 @@ def write(document: Mapping[str, Any], page: Path = PAGE) -> None:
     folder = page.with_suffix("")
     charts.draw(document, folder)
     (folder / RESULTS).write_text(json.dumps(_short(document), separators=(",", ":")) + "\n")
-    page.write_text(_MARKED.sub(lambda found: found[1] + _table(document, found[2]) + found[3], page.read_text()))
+    page.write_text(
+        _MARKED.sub(lambda found: found[1] + _table(document, found[2]) + found[3], page.read_text())
+    )
 
 
 def _table(document: Mapping[str, Any], name: str) -> str:

@@ -181,7 +181,13 @@ class Several:
         return answer
 
 
-_FIGURES: Mapping[str, float] = {"p50": 1e3, "p99": 1e3, "all": 1e3, "health p99": 1e3, "bytes each": 1 / 1024}
+_FIGURES: Mapping[str, float] = {
+    "p50": 1e3,
+    "p99": 1e3,
+    "all": 1e3,
+    "health p99": 1e3,
+    "bytes each": 1 / 1024,
+}
 """What is told of each crowd, and what makes milliseconds and KiB of it."""
 
 

@@ -20,6 +20,7 @@ OPTIONS = {
     "rm": ["--all", "--yes", "-y", "--server"],
     "namespaces": ["--prefix", "--server", "--json"],
     "stats": ["--server", "--json"],
+    "watch": ["--since", "--server", "--json"],
     "versions": ["--server", "--json"],
     "alias": ["--by", "--server", "--json"],
     "deprecate": ["--removal", "--alternative", "--reason", "--undo", "--server", "--json"],
