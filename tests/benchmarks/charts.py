@@ -13,14 +13,14 @@ matplotlib.use("svg")
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 
-from tests.benchmarks.growth import SIZES, STORAGES
+from tests.benchmarks.growth import LISTED, SIZES, STORAGES
 from tests.benchmarks.watchers import COUNTS
 
 Medians = Mapping[str, Mapping[str, float]]
 """What each contender did, by benchmark and contender: the median over the rounds."""
 
 _OURS, _OTHERS = "#1f6feb", "#9aa4b2"
-_STYLE = {
+_STYLE: Any = {
     "svg.fonttype": "none",  # text stays text: small files, and searchable
     "svg.hashsalt": "registry",  # the same numbers draw the same file
     "font.size": 9,
@@ -91,8 +91,8 @@ def _growth(medians: Medians, axes: Sequence[Axes]) -> None:
         for what in ("get", "set"):
             series = [medians["growth"][f"{storage}: {what} at {size:,}"] for size in SIZES]
             axes[0].plot(SIZES, series, marker="o", label=f"{what}, {storage}")
-        listed = [medians["listing"][f"{storage}: page at {size:,}"] for size in SIZES[2:]]
-        axes[1].plot(SIZES[2:], listed, marker="o", label=storage)
+        listed = [medians["listing"][f"{storage}: page at {size:,}"] for size in LISTED]
+        axes[1].plot(LISTED, listed, marker="o", label=storage)
     axes[0].set(xscale="log", xlabel="entries in the namespace", ylabel="µs a request", ylim=(0, None))
     axes[1].set(xscale="log", xlabel="entries in the namespace", ylabel="ms a page of 1,000", ylim=(0, None))
     for panel in axes:

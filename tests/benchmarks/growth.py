@@ -19,6 +19,7 @@ from tests.benchmarks.servers import Servers, Serving
 from tests.benchmarks.watchers import Several
 
 SIZES = (10, 100, 1_000, 10_000, 100_000)
+LISTED = SIZES[2:]
 STORAGES = ("memory", "sqlite")
 _PAGE = 1_000
 
@@ -70,41 +71,46 @@ def _calls(effort: Effort, client: httpx.Client, size: int) -> dict[str, Contend
 def _listing(effort: Effort, servers: Servers) -> Iterator[Mapping[str, Contender]]:
     contenders: dict[str, Contender] = {}
     for storage in STORAGES:
-        for size in SIZES[2:]:
-            together = Several(_listed(servers, storage, min(size, effort.most)))
+        together = Several(_listed(servers, storage, effort.most))
+        for size in LISTED:
             for what in ("page", "grown"):
-                contenders[_name(storage, what, size)] = together.contender(what)
+                contenders[_name(storage, what, size)] = together.contender(_name(storage, what, size))
     yield contenders
 
 
-def _listed(servers: Servers, storage: str, size: int) -> Callable[[], Mapping[str, float]]:
+def _listed(servers: Servers, storage: str, most: int) -> Callable[[], Mapping[str, float]]:
     """Milliseconds a page of keys, and KiB by which turning all of them raised the server's memory."""
 
     def measure() -> Mapping[str, float]:
+        figures: dict[str, float] = {}
         with servers.fresh(storage) as server, as_client(servers):
-            _fill(server.url, "bench.listing", size)
-            return _turned(server)
+            for size in LISTED:
+                namespace = f"bench.listing{size}"
+                _fill(server.url, namespace, min(size, most))
+                page, grown = _turned(server, namespace)
+                figures |= {_name(storage, "page", size): page, _name(storage, "grown", size): grown}
+        return figures
 
     return measure
 
 
-def _turned(server: Serving) -> Mapping[str, float]:
+def _turned(server: Serving, namespace: str) -> tuple[float, float]:
     with httpx.Client(base_url=server.url, trust_env=False) as client:
-        _turn(client)  # what the first page allocates, it allocates once
+        _turn(client, namespace)  # what the first page allocates, it allocates once
         server.forget_peak()
         before = server.resident_bytes()
         started, pages = time.perf_counter(), 0
         page: str | None = ""
         while page is not None:
-            page = _turn(client, page)
+            page = _turn(client, namespace, page)
             pages += 1
         spent = time.perf_counter() - started
-        return {"page": spent / pages * 1e3, "grown": (server.peak_bytes() - before) / 1024}
+        return spent / pages * 1e3, (server.peak_bytes() - before) / 1_024
 
 
-def _turn(client: httpx.Client, page: str = "") -> str | None:
+def _turn(client: httpx.Client, namespace: str, page: str = "") -> str | None:
     params: dict[str, Any] = {"limit": _PAGE} | ({"page": page} if page else {})
-    answer = client.get("/registry/bench.listing/items", params=params)
+    answer = client.get(f"/registry/{namespace}/items", params=params)
     following: str | None = json.loads(answer.raise_for_status().content).get("next")
     return following
 

@@ -61,7 +61,9 @@ def _sets(effort: Effort, servers: Servers) -> Iterator[Mapping[str, Contender]]
 
         def values() -> dict[str, Any]:
             number = next(numbers)  # other ones each time: equal ones would change nothing
-            return {f"key{index}": {"result": index, "number": number} for index in range(_SETS)}
+            return {
+                f"key{index}": {"result": index, "number": number} for index in range(min(_SETS, effort.most))
+            }
 
         def one_by_one(client: Any) -> None:
             for key, value in values().items():

@@ -16,7 +16,7 @@ from tests.benchmarks.measure import Effort, Finding, at_least, at_most, figure,
 from tests.benchmarks.servers import Servers
 
 NOWHERE = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
-QUICK = Effort(rounds=2, seconds=0.02, load="bundled", most=12)
+QUICK = Effort(rounds=1, seconds=0.02, load="bundled", most=12)
 
 
 @pytest.fixture(scope="module")

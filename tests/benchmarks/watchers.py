@@ -18,7 +18,7 @@ import uvloop
 from tests.benchmarks import traffic
 from tests.benchmarks.machine import LOAD_CORES, BenchmarkError, pinned
 from tests.benchmarks.measure import Benchmark, Contender, Effort, Question, at_most, figure
-from tests.benchmarks.servers import Servers
+from tests.benchmarks.servers import Servers, Serving
 
 COUNTS = (10, 100, 1_000, 2_000, 10_000)
 _TARGETED = 2_000
@@ -80,6 +80,7 @@ class _Crowd:
         self._host, self._port = address.hostname or "", address.port or 80
         self._netloc = address.netloc
         self._resident = resident
+        self._at_first = resident()
         self._numbers = 0
 
     async def measure(self, watchers: int) -> dict[str, float]:
@@ -87,13 +88,12 @@ class _Crowd:
         loop = asyncio.get_running_loop()
         _, writer = await loop.create_connection(_Once, self._host, self._port)
         _, prober = await loop.create_connection(_Once, self._host, self._port)
-        before = self._resident()
         polls = await self._gather(watchers)
         try:
             cursor = await self._write(writer)
             waiting = [poll.send(self._get(f"/watch?since={cursor}&wait={_WAIT}")) for poll in polls]
             await self._settled(prober, watchers)
-            held = self._resident() - before
+            held = self._resident() - self._at_first
             probes = [await self._probed(prober) for _ in range(_HEALTH_BEFORE)]
             late, during = await self._told(writer, prober, waiting)
         finally:
@@ -182,37 +182,41 @@ class Several:
 
 
 _FIGURES: Mapping[str, float] = {
-    "p50": 1e3,
-    "p99": 1e3,
-    "all": 1e3,
-    "health p99": 1e3,
-    "bytes each": 1 / 1024,
+    **dict.fromkeys(("p50", "p99", "all", "health p99"), 1e3),
+    "bytes each": 1 / 1_024,
 }
 """What is told of each crowd, and what makes milliseconds and KiB of it."""
 
 
 @contextmanager
 def _watchers(effort: Effort, servers: Servers) -> Iterator[Mapping[str, Contender]]:
-    contenders: dict[str, Contender] = {}
-    for watchers in COUNTS:
-        together = Several(_measurement(servers, min(watchers, effort.most)))
-        for figure_name in _FIGURES:
-            contenders[f"{figure_name} at {watchers:,}"] = together.contender(figure_name)
-    yield contenders
-
-
-def _measurement(servers: Servers, watchers: int) -> Callable[[], Mapping[str, float]]:
     def measure() -> Mapping[str, float]:
-        # A server for each crowd: what an earlier one made it allocate would hide what this one does.
-        with servers.fresh("memory") as server:
+        # A server for each round: what the crowds before made it allocate would hide what these do.
+        with servers.fresh("memory") as server, pinned(LOAD_CORES):
             traffic.fill(server.url)
             _warm(server.url)
-            with pinned(LOAD_CORES):
-                crowd = _Crowd(server.url, server.resident_bytes)
-                measured = uvloop.run(crowd.measure(watchers))
-        return {name: measured[name] * factor for name, factor in _FIGURES.items()}
+            return uvloop.run(_crowds(server, effort.most))
 
-    return measure
+    together = Several(measure)
+    yield {
+        _name(figure_name, watchers): together.contender(_name(figure_name, watchers))
+        for watchers in COUNTS
+        for figure_name in _FIGURES
+    }
+
+
+def _name(figure_name: str, watchers: int) -> str:
+    return f"{figure_name} at {watchers:,}"
+
+
+async def _crowds(server: Serving, most: int) -> dict[str, float]:
+    """One crowd after the other, each larger: what a smaller one left allocated is a part of its share."""
+    crowd = _Crowd(server.url, server.resident_bytes)
+    figures: dict[str, float] = {}
+    for watchers in COUNTS:
+        measured = await crowd.measure(min(watchers, most))
+        figures |= {_name(name, watchers): measured[name] * factor for name, factor in _FIGURES.items()}
+    return figures
 
 
 def _warm(url: str) -> None:

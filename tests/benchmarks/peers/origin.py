@@ -1,7 +1,7 @@
 """What people wrote before: a Flask application on Flask's own server, pickles in JSON, and ``requests``.
 
-Key and value travel as base64 of a pickle, in an envelope with a ``type`` and an ``encoding``; the server keeps
-envelopes in a dict under a lock; a client calls ``requests`` for each operation, without a session.
+Key and value travel as base64 of a pickle, in an envelope with a ``type`` and an ``encoding``; the server
+keeps envelopes in a dict under a lock; a client calls ``requests`` for each operation, without a session.
 """
 
 from __future__ import annotations

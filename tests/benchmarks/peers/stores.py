@@ -69,7 +69,7 @@ class RedisPickles:
 
     def update(self, values: Mapping[str, Any]) -> None:
         """All of them in one call."""
-        mapping = {key: pickle.dumps(value) for key, value in values.items()}
+        mapping: Any = {key: pickle.dumps(value) for key, value in values.items()}
         self._client.hset(self._name, mapping=mapping)
 
 
