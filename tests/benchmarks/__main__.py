@@ -52,10 +52,11 @@ Trust ratios; a rate or a time tells of this machine at this moment.
 
 _EXAMPLES = """\
 examples:
-  make bench                                       everything, some eight minutes
+  make bench                                       everything, some twenty minutes
   make bench ARGS="--only wire-get wire-set"       the server only
   make bench ARGS="--only lookup threads"          what a registry of one process costs
   make bench ARGS="--rounds 25 --json result.json" more rounds; all numbers kept
+  make bench ARGS="--page"                         everything, and docs/benchmarks.md renewed
   make bench ARGS="--clock cpu"                    on a machine that does other work beside it
   make bench ARGS="--rounds 1 --seconds 0.1"       a quick look
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from itertools import count
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import httpx
@@ -14,7 +14,8 @@ import httpx
 from registry import RemoteStorageProxy
 from tests.benchmarks import traffic
 from tests.benchmarks.measure import Benchmark, Contender, Effort, Numbers, Question, at_most, figure
-from tests.benchmarks.remote_client import as_client, repeated
+from tests.benchmarks.over_the_wire import under_load
+from tests.benchmarks.remote_client import as_client
 from tests.benchmarks.servers import Servers, Serving
 from tests.benchmarks.watchers import Several
 
@@ -22,6 +23,7 @@ SIZES = (10, 100, 1_000, 10_000, 100_000)
 LISTED = SIZES[2:]
 STORAGES = ("memory", "sqlite")
 _PAGE = 1_000
+_KEYS = 64
 
 
 def _name(storage: str, what: str, size: int) -> str:
@@ -31,40 +33,28 @@ def _name(storage: str, what: str, size: int) -> str:
 @contextmanager
 def _growth(effort: Effort, servers: Servers) -> Iterator[Mapping[str, Contender]]:
     contenders: dict[str, Contender] = {}
-    with as_client(servers), ExitStack() as stack:
-        for storage in STORAGES:
-            url = servers.url(storage)
-            client = stack.enter_context(httpx.Client(base_url=url, trust_env=False))
-            for size in SIZES:
-                _fill(url, f"bench.growth{size}", min(size, effort.most))
-                for what, contender in _calls(effort, client, size).items():
-                    contenders[_name(storage, what, size)] = contender
-        yield contenders
+    for storage in STORAGES:
+        url = servers.url(storage)
+        for size in SIZES:
+            namespace, entries = f"bench.growth{size}", min(size, effort.most)
+            with as_client(servers):
+                _fill(url, namespace, entries)
+            keys = [f"key{number * entries // _KEYS}" for number in range(_KEYS)]  # all over the namespace
+            for what, requests in (("get", traffic.gets), ("set", traffic.sets)):
+                prepared = requests(url, keys=keys, namespace=namespace)
+                measure = under_load(effort, servers, storage, prepared, connections=8)
+                contenders[_name(storage, what, size)] = partial(_microseconds, measure)
+    yield contenders
+
+
+def _microseconds(rate: Contender, seconds: float) -> float:
+    return 1e6 / rate(seconds)
 
 
 def _fill(url: str, namespace: str, size: int) -> None:
     proxy = RemoteStorageProxy[Any](namespace, url=url, timeout=60)
     for start in range(0, size, _PAGE * 10):
         proxy.update({f"key{n}": {"result": n} for n in range(start, min(start + _PAGE * 10, size))})
-
-
-def _calls(effort: Effort, client: httpx.Client, size: int) -> dict[str, Contender]:
-    """Microseconds a request, by a bare HTTP client: what the server does is most of what is left."""
-    namespace, entries = f"bench.growth{size}", min(size, effort.most)
-    numbers = count(1)
-
-    def key() -> str:
-        return f"key{next(numbers) * 7919 % entries}"  # all over the namespace
-
-    def get() -> None:
-        client.get(f"/registry/{namespace}/get", params={"key": key()}).raise_for_status()
-
-    def put() -> None:
-        body = traffic.body(key(), next(numbers))
-        fields = traffic.JSON_FIELDS
-        client.post(f"/registry/{namespace}/set", content=body, headers=fields).raise_for_status()
-
-    return {"get": repeated(effort, get), "set": repeated(effort, put)}
 
 
 @contextmanager
@@ -127,7 +117,7 @@ def _against_a_hundred(storage: str, what: str) -> Question:
 BENCHMARKS = (
     Benchmark(
         "growth",
-        f"One request to a namespace of 10 to {SIZES[-1]:,} entries, by a bare HTTP client",
+        f"One request to a namespace of 10 to {SIZES[-1]:,} entries, 8 connections",
         "µs",
         tuple(_against_a_hundred(storage, what) for storage in STORAGES for what in ("get", "set")),
         _growth,

@@ -23,22 +23,28 @@ def _contenders(
     requests: Callable[[str, str | None], list[bytes]],
     connections: int,
 ) -> Iterator[Mapping[str, Contender]]:
-    def under_load(name: str) -> Contender:
+    def contender(name: str) -> Contender:
         url = servers.url(name)
         token = servers.token if name == "tokens" else None
         traffic.fill(url, token)
-        prepared = requests(url, token)
+        return under_load(effort, servers, name, requests(url, token), connections=connections)
 
-        def measure(seconds: float) -> float:
-            before = servers.cpu_seconds(name) if effort.clock == "cpu" else 0.0
-            answers, spent = generate(
-                url, prepared, connections=connections, seconds=seconds, generator=effort.load
-            )
-            return answers / (servers.cpu_seconds(name) - before if effort.clock == "cpu" else spent)
+    yield {name: contender(name) for name in names}
 
-        return measure
 
-    yield {name: under_load(name) for name in names}
+def under_load(
+    effort: Effort, servers: Servers, name: str, requests: list[bytes], *, connections: int
+) -> Contender:
+    """Requests that a server answers in a second, or in a second of its own computing."""
+
+    def measure(seconds: float) -> float:
+        before = servers.cpu_seconds(name) if effort.clock == "cpu" else 0.0
+        answers, spent = generate(
+            servers.url(name), requests, connections=connections, seconds=seconds, generator=effort.load
+        )
+        return answers / (servers.cpu_seconds(name) - before if effort.clock == "cpu" else spent)
+
+    return measure
 
 
 BENCHMARKS = (

@@ -44,6 +44,10 @@ class Serving:
         user, system = self._read("stat").rpartition(")")[2].split()[11:13]
         return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
+    def on_cpu_seconds(self) -> float:
+        """How long its first thread, the event loop, has computed; to the nanosecond."""
+        return int(self._read("schedstat").split()[0]) / 1e9
+
     def resident_bytes(self) -> int:
         """The memory that it holds."""
         return self._memory("VmRSS")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import httpx
@@ -24,20 +25,25 @@ def body(key: str, number: int) -> bytes:
     return json.dumps(envelopes, separators=(",", ":")).encode()
 
 
-def gets(url: str, token: str | None = None) -> list[bytes]:
+def gets(
+    url: str, token: str | None = None, *, keys: Sequence[str] = KEYS, namespace: str = NAMESPACE
+) -> list[bytes]:
     """A GET of each key, as it goes over the wire."""
     head = _head(url, token)
-    return [f"GET {GET_PATH}?key={key} HTTP/1.1\r\n{head}\r\n".encode() for key in KEYS]
+    path = f"/registry/{namespace}/get"
+    return [f"GET {path}?key={key} HTTP/1.1\r\n{head}\r\n".encode() for key in keys]
 
 
-def sets(url: str, token: str | None = None) -> list[bytes]:
+def sets(
+    url: str, token: str | None = None, *, keys: Sequence[str] = KEYS, namespace: str = NAMESPACE
+) -> list[bytes]:
     """SETs of each key, as they go over the wire; each brings another value than the one before."""
     requests = []
     for number in range(_VALUES_OF_A_KEY):
-        for key in KEYS:
+        for key in keys:
             text = body(key, number)
             head = (
-                f"POST {SET_PATH} HTTP/1.1\r\n{_head(url, token)}"
+                f"POST /registry/{namespace}/set HTTP/1.1\r\n{_head(url, token)}"
                 f"Content-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n"
             )
             requests.append(head.encode() + text)

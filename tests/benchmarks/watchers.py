@@ -31,8 +31,6 @@ _AT_ONCE = 64
 
 _HEALTH_BEFORE = 20
 
-Request = Callable[[str], bytes]
-
 
 class _Once(asyncio.Protocol):
     """A kept-alive connection: one request, the moment of its whole answer, and the next."""
@@ -75,12 +73,12 @@ _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 class _Crowd:
     """Watchers of one namespace at one server, and what a write does to them."""
 
-    def __init__(self, url: str, resident: Callable[[], int]) -> None:
-        address = urlsplit(url)
+    def __init__(self, server: Serving) -> None:
+        address = urlsplit(server.url)
         self._host, self._port = address.hostname or "", address.port or 80
         self._netloc = address.netloc
-        self._resident = resident
-        self._at_first = resident()
+        self._server = server
+        self._at_first = server.resident_bytes()
         self._numbers = 0
 
     async def measure(self, watchers: int) -> dict[str, float]:
@@ -93,15 +91,18 @@ class _Crowd:
             cursor = await self._write(writer)
             waiting = [poll.send(self._get(f"/watch?since={cursor}&wait={_WAIT}")) for poll in polls]
             await self._settled(prober, watchers)
-            held = self._resident() - self._at_first
+            held = self._server.resident_bytes() - self._at_first
             probes = [await self._probed(prober) for _ in range(_HEALTH_BEFORE)]
+            before = self._server.on_cpu_seconds()
             late, during = await self._told(writer, prober, waiting)
+            computed = self._server.on_cpu_seconds() - before
         finally:
             await asyncio.gather(*[connection.close() for connection in (*polls, writer, prober)])
         return {
             "p50": _share(late, 50),
             "p99": _share(late, 99),
             "all": max(late),
+            "computing": computed,
             "health p99": _share(probes + during, 99),
             "bytes each": held / watchers,
         }
@@ -182,7 +183,7 @@ class Several:
 
 
 _FIGURES: Mapping[str, float] = {
-    **dict.fromkeys(("p50", "p99", "all", "health p99"), 1e3),
+    **dict.fromkeys(("p50", "p99", "all", "computing", "health p99"), 1e3),
     "bytes each": 1 / 1_024,
 }
 """What is told of each crowd, and what makes milliseconds and KiB of it."""
@@ -211,7 +212,7 @@ def _name(figure_name: str, watchers: int) -> str:
 
 async def _crowds(server: Serving, most: int) -> dict[str, float]:
     """One crowd after the other, each larger: what a smaller one left allocated is a part of its share."""
-    crowd = _Crowd(server.url, server.resident_bytes)
+    crowd = _Crowd(server)
     figures: dict[str, float] = {}
     for watchers in COUNTS:
         measured = await crowd.measure(min(watchers, most))
@@ -230,13 +231,19 @@ def _asked() -> list[Question]:
     told = f"at {_TARGETED:,}"
     questions: list[Any] = [
         figure(f"p99 {told}", "ms", at_most(300)),
+        figure(f"computing {told}", "ms"),
         figure(f"health p99 {told}", "ms", at_most(50)),
         figure(f"bytes each {told}", "KiB", at_most(24)),
     ]
     for watchers in COUNTS:
         questions += [
             figure(f"{name} at {watchers:,}", unit)
-            for name, unit in (("p99", "ms"), ("health p99", "ms"), ("bytes each", "KiB"))
+            for name, unit in (
+                ("p99", "ms"),
+                ("computing", "ms"),
+                ("health p99", "ms"),
+                ("bytes each", "KiB"),
+            )
             if watchers != _TARGETED
         ]
     return questions
