@@ -15,10 +15,11 @@ except ImportError:
     raise SystemExit(2) from None
 
 from registry import settings
-from registry.commands import doctor, entries, keys, versions
+from registry.commands import backups, doctor, entries, keys, moving, versions
 from registry.commands import tokens as token_commands
 from registry.commands.terminal import explained, show_what_cannot_be_encoded
 from registry.commands.watch import watch
+from registry.conformance.command import conformance
 from registry.errors import ValidationError
 
 app = typer.Typer(
@@ -36,6 +37,9 @@ app.add_typer(keys.app, name="key")
 app.command()(keys.resign)
 app.command()(doctor.doctor)
 app.add_typer(token_commands.app, name="token")
+backups.add_to(app)
+moving.add_to(app)
+app.command()(conformance)
 
 Host = Annotated[
     str | None,
@@ -119,6 +123,14 @@ AuditLog = Annotated[
         show_default="none",
     ),
 ]
+Chaos = Annotated[
+    str | None,
+    typer.Option(
+        help="Fail on purpose, to test clients with: latency=0.2,errors=0.1,drop-watch=0.2,compact=0.1,"
+        "truncate=0.05,seed=7.",
+        show_default="never",
+    ),
+]
 
 
 def main() -> None:
@@ -145,6 +157,7 @@ def _root(
     trusted_proxy: TrustedProxy = None,
     audit_log: AuditLog = None,
     debug: Debug = False,
+    chaos: Chaos = None,
 ) -> None:
     if context.invoked_subcommand is None:
         context.invoke(serve, **context.params)
@@ -164,6 +177,7 @@ def serve(
     trusted_proxy: TrustedProxy = None,
     audit_log: AuditLog = None,
     debug: Debug = False,
+    chaos: Chaos = None,
 ) -> None:
     """Run a registry server until it is told to stop (Ctrl-C, or SIGTERM).
 
@@ -188,6 +202,7 @@ def serve(
                 tls_key=tls_key or None,
                 trusted_proxies=tuple(trusted_proxy or ()),
                 audit_log=audit_log or None,
+                chaos=chaos,
             ),
             typer.echo,
         )

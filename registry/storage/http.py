@@ -201,6 +201,8 @@ class Call:
             raise refused(self._server(), status)  # by something in front of the server
         if self._lost_an_answer:
             response.headers[REPEATED] = "1"
+            if self.method != "GET" and status >= 500:  # which tells nothing of the first attempt
+                self._unknown(httpx.ReadError("the first answer was lost"))
             if self.method == "DELETE" and status in (404, 412):
                 self._unknown(httpx.ReadError("the first answer was lost"))  # gone: by us or by others
         return response
@@ -227,6 +229,8 @@ class Call:
             self._lost_an_answer = True
             if self._attempt < _ATTEMPTS and self._left() > 0.1:
                 return self._pause()
+            if self.method != "GET":
+                self._unknown(error)
             raise ServerUnreachableError(
                 f"Lost the connection to registry server {self._server()}: {_reason(error)}",
                 suggestions=["see whether the server is running", "try again"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from registry_server.chaos.options import Chaos
 from registry_server.limits import Limits
 from registry_server.requests import LOOPBACK_NAMES
 
@@ -26,6 +27,7 @@ class ServerSettings:
         tls_key: its private key, a PEM file; None where ``tls_cert`` holds it too.
         trusted_proxies: addresses and networks whose X-Forwarded-For and X-Forwarded-Proto are believed.
         audit_log: file to append a line to for each write; None for none.
+        chaos: how often it fails on purpose; None for never.
     """
 
     host: str = "localhost"
@@ -40,6 +42,7 @@ class ServerSettings:
     tls_key: str | None = None
     trusted_proxies: tuple[str, ...] = ()
     audit_log: str | None = None
+    chaos: Chaos | None = None
 
     @property
     def on_loopback(self) -> bool:
