@@ -48,12 +48,12 @@ def _machine(document: Mapping[str, Any]) -> Iterator[str]:
     yield f"| measured | {datetime.now(UTC):%Y-%m-%d} |"
     for name, value in document["machine"].items():
         yield f"| {name} | {value} |"
-    effort = document["effort"]
-    yield f"| rounds | {effort['rounds']} of {effort['seconds']:g} s each, clock: {effort['clock']} |"
 
 
 def _rows(benchmark: Mapping[str, Any]) -> Iterator[str]:
-    yield from ("| " + benchmark["about"] + " | median | min .. max | target | |", "|---|---|---|---|---|")
+    rounds = len(next(iter(benchmark["series"].values())))
+    about = f"{benchmark['about']} ({rounds} rounds, {benchmark['clock']} clock)"
+    yield from (f"| {about} | median | min .. max | target | |", "|---|---|---|---|---|")
     for finding in benchmark["findings"]:
         unit, values = finding["unit"], finding["values"]
         span = f"{_number(min(values))} .. {_number(max(values))}"
