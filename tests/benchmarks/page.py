@@ -60,7 +60,8 @@ def _rows(benchmark: Mapping[str, Any]) -> Iterator[str]:
         sides = {"at least": "≥", "at most": "≤"}
         targets = ", ".join(f"{sides[each['side']]} {each['limit']:,g}" for each in finding["targets"])
         holds = ", ".join("holds" if each["holds"] else "**misses**" for each in finding["targets"])
-        yield f"| {finding['name']} | {_number(finding['median'])} {unit} | {span} | {targets} | {holds} |"
+        found = f"{_number(finding['median'])} {unit}".rstrip()
+        yield f"| {finding['name']} | {found} | {span} | {targets} | {holds} |"
 
 
 def _number(value: float) -> str:
