@@ -52,7 +52,7 @@ def _machine(document: Mapping[str, Any]) -> Iterator[str]:
 
 def _rows(benchmark: Mapping[str, Any]) -> Iterator[str]:
     rounds = len(next(iter(benchmark["series"].values())))
-    about = f"{benchmark['about']} ({rounds} rounds, {benchmark['clock']} clock)"
+    about = f"{benchmark['about']} (rounds: {rounds}, {benchmark['clock']} clock)"
     yield from (f"| {about} | median | min .. max | target | |", "|---|---|---|---|---|")
     for finding in benchmark["findings"]:
         unit, values = finding["unit"], finding["values"]
