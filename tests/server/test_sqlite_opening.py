@@ -117,6 +117,29 @@ async def test_a_damaged_registry_is_refused(tmp_path: Path) -> None:
     assert "damaged" in await _refusal(tmp_path / "registry.db")
 
 
+@pytest.mark.parametrize("damage", ["INSERT INTO namespaces VALUES (7, NULL, 1, 1, 0)", "DELETE FROM store"])
+async def test_a_registry_with_values_that_its_schema_forbids_is_refused_and_let_go(
+    damage: str, tmp_path: Path
+) -> None:
+    """As a power cut leaves it behind with ``synchronous=OFF``: pages of two moments in one file."""
+    path = tmp_path / "registry.db"
+    backend = SqliteBackend(path)
+    await backend.open()
+    await backend.close()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA writable_schema = 1")
+    connection.execute("UPDATE sqlite_master SET sql = replace(sql, 'NOT NULL', '')")
+    connection.commit()
+    connection.close()
+    connection = sqlite3.connect(path)
+    connection.execute(damage)
+    connection.commit()
+    connection.close()
+
+    assert "damaged" in await _refusal(path)
+    assert "damaged" in await _refusal(path), "the file is still held"
+
+
 async def test_a_directory_is_refused(tmp_path: Path) -> None:
     assert "is a directory" in await _refusal(tmp_path)
 

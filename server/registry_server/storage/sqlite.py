@@ -68,6 +68,8 @@ T = TypeVar("T")
 
 _SYNCHRONOUS: Final = ("OFF", "NORMAL", "FULL", "EXTRA")
 _READERS: Final = 2
+_FORBIDDEN: Final = (AttributeError, TypeError, UnicodeError)
+"""What a value brings about that the schema forbids, and that a damaged file may hold."""
 _MAX_QUEUED: Final = 8_192
 _MAX_QUEUED_BYTES: Final = 256 * 1024 * 1024
 _CACHE_BYTES: Final = 64 * 1024 * 1024
@@ -281,10 +283,10 @@ class SqliteBackend(StorageBackend):
             tips = read_tips(connection)
             self._reader = self._file.connect_reader()
             self._readers = [self._file.connect_reader() for _ in range(_READERS)]
-        except sqlite3.Error as exc:
+        except (sqlite3.Error, *_FORBIDDEN) as exc:
             connection.close()
             self._file.release()
-            raise StorageSetupError(str(translate(exc, self._file.path))) from exc
+            raise self._file.unusable(exc) from exc
         return connection, tips
 
     async def _shut(self) -> None:

@@ -56,12 +56,12 @@ NETWORK_FILE_SYSTEMS: Final = frozenset(
 _ELSEWHERE: Final = "name another file: --storage sqlite:///other.db"
 
 
-def translate(exc: sqlite3.Error, path: Path) -> StorageError:
+def translate(exc: Exception, path: Path) -> StorageError:
     """What went wrong, in the words of `StorageBackend`."""
     primary = getattr(exc, "sqlite_errorcode", 0) & 0xFF
     if primary == sqlite3.SQLITE_FULL or (primary == sqlite3.SQLITE_IOERR and not _has_room(path)):
         return StorageFullError(f"there is no room left for {path}; free some, nothing need be restarted")
-    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or not isinstance(exc, sqlite3.Error):
         return StorageUnavailableError(f"{path} is damaged ({exc}); stop the server and restore a backup")
     return StorageUnavailableError(f"{path} cannot be used now: {exc}")
 
@@ -136,7 +136,7 @@ class SqliteFile:
             sync_directory(self.path.parent)
         except sqlite3.Error as exc:
             connection.close()
-            raise self._unusable(exc) from exc
+            raise self.unusable(exc) from exc
         except BaseException:
             connection.close()
             raise
@@ -172,7 +172,8 @@ class SqliteFile:
         # The writer merges the log after it has answered; within a COMMIT only where it did not get to it.
         connection.execute("PRAGMA wal_autocheckpoint = 16384")
 
-    def _unusable(self, exc: sqlite3.Error) -> StorageSetupError:
+    def unusable(self, exc: Exception) -> StorageSetupError:
+        """What is said of a file that cannot be opened for ``exc``."""
         if getattr(exc, "sqlite_errorcode", 0) == sqlite3.SQLITE_NOTADB:
             return StorageSetupError(f"{self.path} is not a SQLite database; {_ELSEWHERE}")
         return StorageSetupError(f"{translate(exc, self.path)}; or {_ELSEWHERE}")
