@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.faults.experiment import SPACE, experiment
-from tests.faults.findings import Finding, bound, effort, record
+from tests.faults.findings import FULL, Finding, bound, effort, record
 from tests.faults.history import Logged
 from tests.faults.load import Load
 from tests.faults.stores import Place
@@ -16,7 +16,7 @@ from tests.faults.wire import Client
 CHANGES = effort(2_000, 100_000)
 KEPT = 10_000
 """Changes that a server keeps at least (REG-CHG-03)."""
-STEP = effort(10, 1)
+STEP = 1 if FULL else 10
 """Of the revisions that watching is begun from."""
 
 pytestmark = pytest.mark.timeout(bound(240, 3_600))
