@@ -202,7 +202,7 @@ async def test_no_write_of_the_contract_goes_untold(operation, server, file):
 
 
 READS = {"get", "get_many", "contains", "count", "page", "changes", "namespaces", "totals"}
-NEITHER = {"location", "open", "close", "ping", "subscribe", "durable", "epoch"}
+NEITHER = {"location", "open", "close", "ping", "subscribe", "counters", "durable", "epoch"}
 
 
 def test_every_method_of_a_storage_is_written_down_or_known_to_read():
