@@ -22,6 +22,7 @@ from registry.steps import Ask, Steps, finish, finish_awaiting
 from registry.storage import bulk
 from registry.storage.base import PRESENT, Claim, Progress, Storage, as_items, no_progress
 from registry.storage.connection import Address, Connection
+from registry.storage.servers import as_setting
 from registry.versions.aliases import Alias, following, is_alias, read
 from registry.versions.deprecation import Deprecation, deprecation_of, warn_once
 from registry_client.api.entries import (
@@ -94,11 +95,12 @@ class RemoteStorageProxy(Storage[str, V]):
         host: the server's name; ``REGISTRY_SERVER_HOST`` or ``localhost`` unless given.
         port: its port; ``REGISTRY_SERVER_PORT`` or 8001 unless given.
         timeout: seconds for a whole operation; ``REGISTRY_SERVER_TIMEOUT``, read at each call, or 5 unless
-        given. url: ``http://host:port`` in place of host and port; ``REGISTRY_SERVER_URL`` is asked before
-        theirs. token: bearer token; ``REGISTRY_SERVER_TOKEN`` unless given. trust: what may be decoded:
-        ``json``, ``refs``, ``signed`` or ``unsafe``; see ``docs/trust.md``. trusted_modules: modules into
-        which unsigned references are followed. home_package: the package of whoever made this, trusted at
-        ``refs``. describe: what else a key and its value say of themselves in the envelope's ``meta``.
+        given. url: ``http://host:port`` in place of host and port, or those of several servers over one store,
+        with commas or as a list: a call that one does not answer goes to the next. ``REGISTRY_SERVER_URL`` is
+        asked before theirs. token: bearer token; ``REGISTRY_SERVER_TOKEN`` unless given. trust: what may be
+        decoded: ``json``, ``refs``, ``signed`` or ``unsafe``; see ``docs/trust.md``. trusted_modules: modules
+        into which unsigned references are followed. home_package: the package of whoever made this, trusted
+        at ``refs``. describe: what else a key and its value say of themselves in the envelope's ``meta``.
 
     Raises:
         NamespaceError: not a namespace.
@@ -111,7 +113,7 @@ class RemoteStorageProxy(Storage[str, V]):
         port: int | None = None,
         timeout: float | None = None,
         *,
-        url: str | None = None,
+        url: str | Iterable[str] | None = None,
         token: str | None = None,
         trust: Trust | str = Trust.SIGNED,
         trusted_modules: Iterable[str] = (),
@@ -119,7 +121,7 @@ class RemoteStorageProxy(Storage[str, V]):
         describe: Callable[[str, Any], Mapping[str, str]] | None = None,
     ) -> None:
         self.namespace = check_namespace(namespace)
-        self._connection = Connection(Address(host, port, timeout, url), token)
+        self._connection = Connection(Address(host, port, timeout, as_setting(url)), token)
         policy = TrustPolicy(trust, trusted_modules=trusted_modules, home_package=home_package)
         self._codec = EnvelopeCodec(policy)
         self._describe = describe
@@ -129,7 +131,7 @@ class RemoteStorageProxy(Storage[str, V]):
 
     @property
     def url(self) -> str:
-        """The server's base URL, without a slash at the end."""
+        """The server's base URL, without a slash at the end; of several, the one that is asked now."""
         return self._connection.url
 
     @property
@@ -150,10 +152,10 @@ class RemoteStorageProxy(Storage[str, V]):
 
     @property
     def location(self) -> str:
-        return f"{self.namespace} at {self.url}"
+        return f"{self.namespace} at {self._connection.servers}"
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.namespace!r}, url={self.url!r})"
+        return f"{type(self).__name__}({self.namespace!r}, url={self._connection.servers.text!r})"
 
     def __reduce__(self) -> Any:
         policy = self._codec.policy

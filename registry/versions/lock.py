@@ -126,7 +126,7 @@ def entries_at_one_moment(storage: RemoteStorageProxy[Any]) -> list[Stored]:
     """
     from registry.storage.server import RegistryServer
 
-    server = RegistryServer(storage.url, timeout=storage.timeout, token=storage._connection._token)
+    server = RegistryServer(storage._connection.servers.text, timeout=storage.timeout, token=storage._connection._token)
     cursor = server.cursor(storage.namespace)
     for _ in range(_ATTEMPTS):
         entries = list(storage.entries())

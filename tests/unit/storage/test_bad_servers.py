@@ -26,7 +26,7 @@ from registry.errors import (
     UntrustedError,
     ValidationError,
 )
-from registry.storage.http import CONNECT_RETRY_SECONDS, MAX_ANSWER_BYTES
+from registry.storage.call import CONNECT_RETRY_SECONDS, MAX_ANSWER_BYTES
 from registry.storage.remote import RemoteStorageProxy
 from tests.unit.storage.bad_server import (
     ETAG,
