@@ -137,7 +137,7 @@ class PostgresqlBackend(StorageBackend):
         for rounds in (self._lookups, self._infos, self._changes):
             await rounds.close()
         await self._link.close()
-        self._heads.close()
+        self._heads.forget()
         self._opened = False
 
     async def ping(self) -> None:

@@ -41,11 +41,6 @@ class Heads:
     def subscribe(self, listener: Listener) -> None:
         self._listeners.append(listener)
 
-    def close(self) -> None:
-        """Forget everything, and everybody who listens."""
-        self._listeners.clear()
-        self.forget()
-
     def head(self, name: str) -> int:
         """The highest head seen; 0 for what is not known."""
         known = self._known.get(name)
