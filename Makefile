@@ -2,13 +2,13 @@
 # Options for the command behind a target go into ARGS: make serve ARGS="--port 9000"
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test nightly coverage browser check regenerate bench lock clean
+.PHONY: help serve demo test test-faults nightly coverage browser check regenerate bench lock clean
 
 ARGS ?=
 PYTHON_IN_VENV := .venv/bin/python
 
 help: ## Print this list
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
 
 serve: .venv/.server ## Start the registry server on localhost:8001
 	@$(PYTHON_IN_VENV) -m registry $(ARGS)
@@ -21,9 +21,12 @@ demo: .venv/.demo ## Watch four workers share a search through the registry
 test: .venv/.dev ## Run all tests; a skipped test is a failure
 	@PYTHONPATH="$(CURDIR)/.ci" $(PYTHON_IN_VENV) -m pytest -p no_skips -n auto --dist loadscope $(ARGS)
 
+test-faults: .venv/.dev ## Kill, cut off, fill up and attack servers: an hour, a table (ARGS="--share 0.1 --write")
+	@$(PYTHON_IN_VENV) -m tests.faults $(ARGS)
+
 nightly: .venv/.dev ## A million mutated pickles, 2,000 fuzzing cases an operation: half an hour
 	@REGISTRY_TEST_MUTANTS=1000000 FUZZ_CASES=2000 $(MAKE) --no-print-directory test \
-		ARGS="tests/unit/envelope tests/server/test_conformance_fuzz.py $(ARGS)"
+		ARGS="tests/unit/envelope tests/server/test_conformance_fuzz.py tests/faults/test_hostile.py $(ARGS)"
 
 coverage: .venv/.dev ## Run all tests, and say what of the code they ran
 	@$(MAKE) --no-print-directory test ARGS="--cov --cov-report=term $(ARGS)"

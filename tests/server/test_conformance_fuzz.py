@@ -5,20 +5,15 @@ failure names. ``FUZZ_CASES=2000 make test ARGS=tests/server/test_conformance_fu
 """
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
-from tests.server.processes import ROOT, LiveServer, environment
-from tests.server.wire import operations
+from tests.server.fuzz.command import OPERATIONS, runs_of, schemathesis
+from tests.server.processes import LiveServer
 
 CASES = int(os.environ.get("FUZZ_CASES", 0))
-CASES_OF_A_RUN = 250
-"""Schemathesis keeps what it sent until it ends: 2,000 bodies are 2 GB."""
-
-OPERATIONS = [definition["operationId"] for _, _, definition in operations()]
 STATEFUL = ["--phases", "stateful"]
 ENTRIES = ["--exclude-operation-id", "list_namespaces", "--exclude-operation-id", "watch_namespace"]
 """Without the first, which is the only one that Schemathesis would begin with: it needs no namespace."""
@@ -32,29 +27,14 @@ def runs() -> Iterator[list[str]]:
     """The options of each run over all operations: one in ``make test``, else many for each operation."""
     if not CASES:
         yield ["-n", "25", "--seed", "1"]
-        return
-    for name in OPERATIONS:
-        for _ in range(0, CASES, CASES_OF_A_RUN):
-            yield ["-n", str(CASES_OF_A_RUN), "--include-operation-id", name]
+    else:
+        yield from runs_of(CASES)
 
 
 @pytest.fixture
 def fuzz(tmp_path):
     """``fuzz(server, *options)``: what Schemathesis says; exit code 0 is no finding."""
-
-    def fuzz(server: LiveServer, *options: str) -> subprocess.CompletedProcess[str]:
-        settings = ["--config-file", str(ROOT / "tests/server/fuzz/schemathesis.toml")]
-        where = [str(ROOT / "openapi.yaml"), "--url", server.url]
-        how = ["--checks", "all", "--no-color", "--output-sanitize", "false", "--generation-database", "none"]
-        return subprocess.run(
-            [sys.executable, "-m", "schemathesis.cli", *settings, "run", *where, *how, *options],
-            capture_output=True,
-            text=True,
-            env=environment(tmp_path, SCHEMATHESIS_HOOKS="tests.server.fuzz.hooks"),
-            cwd=tmp_path,
-        )
-
-    return fuzz
+    return partial(schemathesis, tmp_path)
 
 
 def test_every_operation_answers_as_documented(fuzz, start_server):

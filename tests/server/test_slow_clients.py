@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
-import time
-from contextlib import ExitStack
 
-import httpx
 import pytest
 import uvicorn
 from uvicorn.server import ServerState
@@ -219,41 +215,3 @@ async def test_a_body_that_the_server_does_not_read_is_not_its_clients_fault(con
     client.after(3_600)
 
     assert not client.closing
-
-
-@pytest.mark.timeout(180)
-def test_200_that_drip_are_all_ended_and_keep_nobody_waiting(start_server):
-    """DURABILITY's figure: after 10 s honest requests are answered as if they were not there."""
-    server = start_server("memory:")
-    drips = [b"GET /health HTTP/1.1\r\nX: ", POST % len(BODY), b""]
-    with ExitStack() as stack:
-        connections = [
-            stack.enter_context(socket.create_connection((server.host, server.port), timeout=20))
-            for _ in range(200)
-        ]
-        for number, connection in enumerate(connections):
-            connection.sendall(drips[number % 3])
-            connection.setblocking(False)
-        left = dict(enumerate(connections))
-        honest = []
-        client = stack.enter_context(httpx.Client(base_url=server.url, timeout=20))
-        deadline = time.monotonic() + 100
-        while left:
-            assert time.monotonic() < deadline, f"{len(left)} are still held"
-            honest.append(client.get("/registry/a/keys").status_code)
-            left = {number: each for number, each in left.items() if not drip(number, each)}
-
-    assert set(honest) == {200}
-    assert len(honest) > 100
-
-
-def drip(number: int, connection: socket.socket) -> bool:
-    """Send a byte more; whether the server has closed."""
-    try:
-        if number % 3 != 2:
-            connection.send(b"y")
-        return connection.recv(1) == b"" or drip(2, connection)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
