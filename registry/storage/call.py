@@ -27,6 +27,8 @@ REPEATED: Final = "registry-client-repeated"
 """Header field of an answer to a request that was sent again after its first answer was lost."""
 
 _ATTEMPTS = 3
+_BY_GATEWAY = 502, 504
+"""A proxy's answer in the place of a server that broke off or was silent, maybe after it had done it."""
 
 
 class Call:
@@ -148,7 +150,8 @@ class Call:
 
     def pause_after_answer(self, response: httpx.Response) -> float | None:
         """Seconds to sleep before this is sent again; None where ``response`` is the answer."""
-        if response.status_code != 503:
+        status = response.status_code
+        if status != 503 and status not in _BY_GATEWAY:
             if self.server is not self._servers.current:
                 self._servers.answered(self.server)
             return None
@@ -158,7 +161,7 @@ class Call:
             self._move()
             return None
         # Its storage went away while it wrote: the next answer may be about what this one did.
-        self._lost_an_answer |= b'"outcome_unknown"' in response.content
+        self._lost_an_answer |= status in _BY_GATEWAY or b'"outcome_unknown"' in response.content
         return self._go_on()
 
     def recognised(self, response: httpx.Response) -> httpx.Response:
@@ -166,6 +169,8 @@ class Call:
         status = response.status_code
         if status in (401, 403) and "json" not in response.headers.get("content-type", ""):
             raise refused(self.server, status)  # by something in front of the server
+        if status in _BY_GATEWAY and not self._repeatable:
+            self._unknown(httpx.ReadError(f"a proxy answered {status}"))
         if self._lost_an_answer:
             response.headers[REPEATED] = "1"
             if self.method != "GET" and status >= 500:  # which tells nothing of the first attempt

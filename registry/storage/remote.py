@@ -14,7 +14,7 @@ from registry.envelope.codec import EnvelopeCodec, may_be_shared
 from registry.envelope.form import Envelope
 from registry.envelope.signing import key_id_of
 from registry.envelope.trust import Trust, TrustPolicy
-from registry.errors import PreconditionFailedError, RegistryError
+from registry.errors import OutcomeUnknownError, PreconditionFailedError, RegistryError
 from registry.identity import identity_of
 from registry.names import check_key, check_namespace
 from registry.origin import JSON_VALUE, origin_of
@@ -268,7 +268,7 @@ class RemoteStorageProxy(Storage[str, V]):
         try:
             result = yield self._ask(set_entry, body=_set_request(key, envelope), **condition)
         except PreconditionFailedError as failure:
-            return self._own_or_lost(failure, envelope)
+            return self._own_or_lost(failure, envelope, replaces="if_match" in condition)
         return Claim(True, result.etag)
 
     def resign(self, key: str) -> None:
@@ -403,11 +403,21 @@ class RemoteStorageProxy(Storage[str, V]):
 
     # ---- what a lost condition tells
 
-    def _own_or_lost(self, failure: PreconditionFailedError, offered: Envelope) -> Claim:
-        """The claim whose condition failed; won after all if only the answer to its success was lost."""
+    def _own_or_lost(self, failure: PreconditionFailedError, offered: Envelope, *, replaces: bool) -> Claim:
+        """The claim whose condition failed; won after all if only the answer to its success was lost.
+
+        Raises:
+            OutcomeUnknownError: it may have replaced the entry, and been replaced itself since.
+        """
         current = failure.context["current"]
         if failure.context["repeated"] and current is not None and current["digest"] == offered.digest:
             return Claim(True, current["etag"])
+        if failure.context["repeated"] and replaces:
+            raise OutcomeUnknownError(
+                "Outcome unknown: the answer to a replacement was lost, and the entry was written to since",
+                suggestions=["read the entry before writing again"],
+                context={"current": current},
+            ) from failure
         return self._lost(current, offered)
 
     def _lost(self, current: dict[str, Any] | None, offered: Envelope) -> Claim:

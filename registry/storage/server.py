@@ -23,7 +23,11 @@ class RegistryServer:
     """What a server says of itself. Arguments and environment as `RemoteStorageProxy`'s."""
 
     def __init__(
-        self, url: str | Iterable[str] | None = None, *, timeout: float | None = None, token: str | None = None
+        self,
+        url: str | Iterable[str] | None = None,
+        *,
+        timeout: float | None = None,
+        token: str | None = None,
     ) -> None:
         self._connection = Connection(Address(timeout=timeout, url=as_setting(url)), token)
 

@@ -187,6 +187,33 @@ def test_a_create_whose_first_answer_was_lost_is_won_at_the_other_server(server_
     assert claim.won
 
 
+# ---- behind a proxy
+
+GATEWAY = answers(502, b"<html>Bad gateway</html>", content="text/html")
+LATE = answers(504, b"<html>Gateway timeout</html>", content="text/html")
+
+
+@pytest.mark.parametrize("answer", [GATEWAY, LATE], ids=["502", "504"])
+def test_what_may_be_sent_again_is_sent_again_where_a_proxy_lost_its_server(server_that, answer):
+    assert proxy(server_that(answer, FOUND))["mse"] == 42
+    assert proxy(server_that(answer, STORED)).claim("mse", 1).won
+
+
+@pytest.mark.parametrize("answer", [GATEWAY, LATE], ids=["502", "504"])
+def test_a_write_whose_server_a_proxy_lost_may_have_been_done(server_that, answer):
+    server = server_that(answer, STORED)
+
+    with pytest.raises(OutcomeUnknownError):
+        WRITES["set"](proxy(server))
+
+    assert len(server.requests) == 1
+
+
+def test_a_proxy_that_has_lost_its_servers_for_good_is_a_server_fault_of_a_read(server_that):
+    with pytest.raises(ServerFaultError, match="status 502"):
+        READS["get"](proxy(server_that(GATEWAY)))
+
+
 # ---- which one is asked
 
 
