@@ -119,6 +119,15 @@ AuditLog = Annotated[
         show_default="none",
     ),
 ]
+Workers = Annotated[
+    int,
+    typer.Option(
+        help="Processes that serve, over a storage that they share: PostgreSQL or Redis.",
+        envvar="REGISTRY_SERVER_WORKERS",
+        min=1,
+        max=256,
+    ),
+]
 
 
 def main() -> None:
@@ -145,6 +154,7 @@ def _root(
     trusted_proxy: TrustedProxy = None,
     audit_log: AuditLog = None,
     debug: Debug = False,
+    workers: Workers = 1,
 ) -> None:
     if context.invoked_subcommand is None:
         context.invoke(serve, **context.params)
@@ -164,6 +174,7 @@ def serve(
     trusted_proxy: TrustedProxy = None,
     audit_log: AuditLog = None,
     debug: Debug = False,
+    workers: Workers = 1,
 ) -> None:
     """Run a registry server until it is told to stop (Ctrl-C, or SIGTERM).
 
@@ -188,6 +199,7 @@ def serve(
                 tls_key=tls_key or None,
                 trusted_proxies=tuple(trusted_proxy or ()),
                 audit_log=audit_log or None,
+                workers=workers,
             ),
             typer.echo,
         )

@@ -220,7 +220,8 @@ def _namespace(storage: RemoteStorageProxy[Any], name: str = "") -> Iterator[Fin
     if count:
         yield finding("namespace", "ok", f"{holder} holds {_counted(count, 'entry')}", **facts)
         return
-    near = near_names(storage.namespace, (found.namespace for found in _namespaces(storage._connection.servers.text)))
+    others = _namespaces(storage._connection.servers.text)
+    near = near_names(storage.namespace, (found.namespace for found in others))
     yield finding("namespace", "note", f"{holder} is empty.{did_you_mean(near)}", near, **facts)
 
 

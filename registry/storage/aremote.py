@@ -1,7 +1,8 @@
 """The border to httpx for callers in an event loop: the calls of `registry.storage.http`, awaited.
 
 What a call is, when it is sent again, when it is over and what its failures are, is decided in
-`registry.storage.call`; here it is sent, and slept for. Needs asyncio, whichever loop; loaded when something is first awaited.
+`registry.storage.call`; here it is sent, and slept for. Needs asyncio, whichever loop; loaded when something
+is first awaited.
 
 Connections belong to the loop that made them: there is one pool for each loop and server. It is closed when
 the loop shuts its asynchronous generators down, as `asyncio.run` does at its end. In a forked child it is

@@ -140,7 +140,7 @@ class Call:
         return left
 
     def _go_on(self, *, at_most: float = float("inf")) -> float:
-        """Move, and the seconds to sleep before the next attempt: 0 before a server that was not asked yet."""
+        """Move, and the seconds to sleep before the next attempt: 0 where that server was not asked yet."""
         return 0.0 if self._move() else self._pause(at_most=at_most)
 
     def _may_try_again(self) -> bool:

@@ -24,7 +24,7 @@ MARGIN_SECONDS: Final = 5.0
 
 
 class Line(Connection):
-    """A server, or several of one store, as seen by one thread that waits for it and others that may end the wait.
+    """A server, or several of one store: one thread waits for it, and others may end the wait.
 
     Every call has a deadline, given by `timeout`.
 

@@ -95,7 +95,7 @@ class RemoteStorageProxy(Storage[str, V]):
         host: the server's name; ``REGISTRY_SERVER_HOST`` or ``localhost`` unless given.
         port: its port; ``REGISTRY_SERVER_PORT`` or 8001 unless given.
         timeout: seconds for a whole operation; ``REGISTRY_SERVER_TIMEOUT``, read at each call, or 5 unless
-        given. url: ``http://host:port`` in place of host and port, or those of several servers over one store,
+        given. url: ``http://host:port`` in place of host and port, or those of several servers of one store,
         with commas or as a list: a call that one does not answer goes to the next. ``REGISTRY_SERVER_URL`` is
         asked before theirs. token: bearer token; ``REGISTRY_SERVER_TOKEN`` unless given. trust: what may be
         decoded: ``json``, ``refs``, ``signed`` or ``unsafe``; see ``docs/trust.md``. trusted_modules: modules

@@ -17,7 +17,7 @@ RETURN_SECONDS: Final = 30.0
 """How long the first server is not asked after it failed; then by one call of the process, a read."""
 
 CONNECT_SECONDS: Final = 1.0
-"""What a server may take to accept a connection, or to answer the read that tries it, where there is another."""
+"""What a server may take to accept a connection, or to answer the read that tries it, if there is another."""
 
 
 class Servers:

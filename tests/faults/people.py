@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -73,7 +72,7 @@ class Person:
 
 
 class Writer(Person):
-    """Writes numbered keys of its own, every other one on condition that it is not there, and reads them back.
+    """Writes numbered keys, every other one on condition that it is not there, and reads each back.
 
     Attributes:
         acknowledged, refused, unknown: keys by what was said of their writes.
@@ -220,6 +219,3 @@ class People:
         wrong += [f"{key} was written more than once" for key in doubled]
         wrong += [f"{key} is there, and no watcher saw it" for key in content.keys() - changes.keys()]
         return wrong
-
-
-Making = Callable[[str | list[str], str], Person]

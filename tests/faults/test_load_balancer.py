@@ -1,4 +1,4 @@
-"""Three servers over one PostgreSQL, behind a load balancer and by their own names: killed, one after another."""
+"""Three servers over one PostgreSQL, behind a load balancer and by name: killed, one after another."""
 
 from __future__ import annotations
 
