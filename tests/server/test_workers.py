@@ -123,6 +123,8 @@ def test_stopping_drains_them_all(server):
         for thread in waiting:
             thread.start()
         until(lambda: sum(map(sockets_of, workers)) >= before + len(waiting))
+        for _ in range(30):  # by then every worker has read what was sent to it before
+            assert httpx.get(f"{server.url}/health", verify=False).status_code == 200
 
         assert server.stop() == 0
 
