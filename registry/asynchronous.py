@@ -15,7 +15,7 @@ from registry.errors import ArtifactLoadError
 from registry.steps import finish_awaiting
 
 if TYPE_CHECKING:
-    from registry.base import NamedRegistry
+    from registry.named import NamedRegistry
     from registry.storage.base import Storage
 
 A = TypeVar("A")

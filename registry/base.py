@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast, overload
 
 from registry import hierarchy, settings
-from registry.asynchronous import Asynchronous
-from registry.discovery import MISSING, Declared, Target, is_shared
+from registry.discovery import MISSING, Declared
+from registry.discovery.ways import Discovering
 from registry.duplicates import Own, checked_policy, is_redefinition, taken
-from registry.errors import CoercionError, RegistryError, RemoteError, ValidationError
-from registry.factory import Factory
-from registry.following import Following
+from registry.errors import CoercionError, RegistryError, ValidationError
+from registry.meta import RegistryMeta
+from registry.names import hashable
 from registry.origin import told_origin
-from registry.overlay import Overlay
+from registry.overlay import Overridable
 from registry.steps import Ask, Steps, finish
 from registry.storage.base import PRESENT, Claim, Progress, Storage, View, no_progress
 from registry.storage.caching import Caching
 from registry.storage.choice import check_place, storage_for
 from registry.suggest import did_you_mean, near_names
-from registry.versions import Versions
+from registry.validating import Validating, report
 from registry.versions.noted import Noted
 from registry.versions.numbers import check_replaceable
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from rich.table import Table
 
     from registry.describe import Description
@@ -41,48 +38,7 @@ _NOTHING: View[Any, Any] = View({})
 """The view of a registry whose look-ups have to ask a server."""
 
 
-class RegistryMeta(type):
-    """Makes a registry class behave like the mapping it is; always truthy, also when empty."""
-
-    _repository: Storage[Any, Any] | None
-    _identity_by_name = property(lambda cls: getattr(cls._repository, "namespace", cls._repository))
-
-    def __getitem__(cls: type[Registry[A]], key: Any) -> A:  # type: ignore[misc] # of a class of this metaclass
-        try:  # as `get_artifact`, and not by it: a call more would cost half a look-up
-            return cls._view.table[key]  # type: ignore[no-any-return]
-        except (KeyError, TypeError):
-            pass
-        if cls._repository is None:  # a base class: FunctionalRegistry[[int], float]
-            return cast(A, cast(Any, cls).__class_getitem__(key))
-        return cls._miss(key, MISSING)
-
-    def __contains__(cls, key: object) -> bool:
-        return cast(bool, cast(Any, cls).has_identifier(key))
-
-    def __iter__(cls) -> Iterator[Any]:
-        return cast(Iterator[Any], cast(Any, cls).iter_identifiers())
-
-    def __len__(cls) -> int:
-        return cast(int, cast(Any, cls)._len_mapping())
-
-    def __bool__(cls) -> bool:
-        return True
-
-    def __repr__(cls) -> str:
-        if cls._repository is None:
-            return super().__repr__()
-        where = cls._repository.location or f"{len(cls._repository)} artifacts"
-        return f"<registry {cls.__module__}.{cls.__qualname__}: {where}>"
-
-    def _repr_html_(cls) -> str | None:
-        if cls._repository is None:
-            return None
-        from registry.describe import as_html
-
-        return as_html(cast("type[Registry[Any]]", cls))
-
-
-class Registry(Generic[A], metaclass=RegistryMeta):
+class Registry(Discovering, Overridable[A], Validating, Generic[A], metaclass=RegistryMeta):
     """Base of all registries. Subclass `FunctionalRegistry`, `TypeRegistry` or `SchemeRegistry`, not this.
 
     Each subclass is a registry of its own, with storage of its own. Class keywords:
@@ -179,7 +135,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
     def _registering(cls, key: Any, artifact: Any) -> Steps[None]:
         """Store ``artifact`` under ``key`` if the name is free, or the duplicate policy says so."""
         cls.validate_artifact(artifact)
-        if cls._declared.gives_way(cls, _hashable(key), artifact):
+        if cls._declared.gives_way(cls, hashable(key), artifact):
             claim = yield Ask(cls._storage(), "claim", (key, artifact))
             yield from cls._settling(key, artifact, claim)
 
@@ -235,11 +191,11 @@ class Registry(Generic[A], metaclass=RegistryMeta):
                 if not skip_invalid:
                     raise
                 errors[key] = error
-        return _report(mapping, errors)
+        return report(mapping, errors)
 
     @classmethod
     def _prepare(cls, key: Any, artifact: Any) -> Any:
-        return cls._storage().prepare(_hashable(key), cls.validate_artifact(artifact))
+        return cls._storage().prepare(hashable(key), cls.validate_artifact(artifact))
 
     @classmethod
     def _adopt(cls, key: Any, artifact: A) -> A:
@@ -250,67 +206,6 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         if claim.won:
             cls._own[key] = Own.of(claim.version, artifact)
         return artifact
-
-    @classmethod
-    def register_lazy(cls, name: Hashable, target: str) -> None:
-        """Register what ``target``, ``package.module:attribute``, names; it is imported when looked up first.
-
-        On a shared registry a signed reference is published, nothing is imported here at all, and other
-        processes import it when they look it up. Registering the artifact itself under the same name, as its
-        module may do while it is imported, is no duplicate.
-
-        Raises:
-            CoercionError: ``target`` has another form, or no other process could import it.
-            DuplicateKeyError: something else has the name; ``on_duplicate`` applies.
-        """
-        parsed = Target.parse(target)
-        if not is_shared(cls):
-            cls._declared.add_lazy(cls, _hashable(name), parsed)
-        elif cls._declared.gives_way(cls, _hashable(name), parsed):
-            from registry.discovery.published import publish
-
-            publish(cls, cast(str, name), parsed)
-
-    @classmethod
-    def add_alias(cls, alias: Hashable, name: Hashable) -> None:
-        """Let ``alias`` find, in this process, whatever ``name`` finds then; ``name`` may come later.
-
-        An alias is not listed among the names. `unregister_identifier` removes it.
-
-        Raises:
-            DuplicateKeyError: the alias is taken; ``on_duplicate`` applies where it is an alias of another.
-            CoercionError: ``name`` leads back to the alias.
-        """
-        finish(cls._declared.adding_alias(cls, _hashable(alias), _hashable(name)))
-
-    @classmethod
-    def register_module(cls, module: ModuleType | str) -> dict[str, Any]:
-        """Register what a module defines and this registry may hold, in one batch, under the names there.
-
-        These are the functions or the classes (of a `SchemeRegistry`, both) that are defined in the module
-        itself and have a public name; with ``__all__``, those named there that the module or its submodules
-        define. What it imports from elsewhere is left out.
-
-        Returns:
-            As `safe_register_batch`.
-
-        Raises:
-            ArtifactLoadError: there is no such module, or it cannot be imported.
-        """
-        from registry.discovery.modules import register_module
-
-        return register_module(cls, module)
-
-    @classmethod
-    def register_package(cls, package: ModuleType | str) -> dict[str, Any]:
-        """As `register_module`, for a package and all public modules below it, in one batch.
-
-        A module that cannot be imported is among the ``failed``, by its name, and so is a name that a second
-        module gives to something else; all others are registered.
-        """
-        from registry.discovery.modules import register_package
-
-        return register_package(cls, package)
 
     # ---- look up
 
@@ -358,7 +253,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
     def _looking_up(cls, key: Any, default: Any) -> Steps[A]:
         """The steps of `_miss`."""
         repository = cls._storage()
-        _hashable(key)
+        hashable(key)
         cls._deprecated.looked_up(cls, key)
         near: list[str] | None = None
         # What only gets near names, a search, is not asked of a storage here that a parent stands behind.
@@ -412,7 +307,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
     @classmethod
     def has_identifier(cls, key: Any) -> bool:
         """Whether a look-up of ``key`` finds an artifact."""
-        if _hashable(key) in cls._view.table or key in cls._storage() or cls._declared.has(cls, key):
+        if hashable(key) in cls._view.table or key in cls._storage() or cls._declared.has(cls, key):
             return True
         return cls._parent is not None and hierarchy.parents_have(cls, key)
 
@@ -480,7 +375,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         """
         from registry.doctor import explain
 
-        return explain(cls, _hashable(key))
+        return explain(cls, hashable(key))
 
     # ---- change
 
@@ -493,7 +388,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         """
         cls.validate_artifact(artifact)
         check_replaceable(cls, key)
-        claim = cls._storage().replace(_hashable(key), artifact, PRESENT)
+        claim = cls._storage().replace(hashable(key), artifact, PRESENT)
         if not claim.won and key in cls._declared.aliases:
             return cls.update_artifact(cls._declared.aliases[key], artifact)
         if not claim.won and cls._declared.has(cls, key):  # found, and not stored so far
@@ -511,7 +406,7 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             RegistryError: there is none.
         """
         try:
-            del cls._storage()[_hashable(key)]
+            del cls._storage()[hashable(key)]
         except KeyError:
             if not cls._declared.forget(key):
                 raise cls._not_here(key) from None
@@ -543,32 +438,6 @@ class Registry(Generic[A], metaclass=RegistryMeta):
         cls._declared.clear()
         cls._own.clear()
 
-    @classmethod
-    @contextmanager
-    def overriding(cls, artifacts: Mapping[Any, A] | None = None, /, **named: A) -> Iterator[None]:
-        """Within the block, look-ups of this process find these artifacts; then everything is as it was.
-
-        For tests: nothing is registered, and other processes of a shared registry see nothing of it.
-        """
-        stand_ins = {**(artifacts or {}), **named}
-        for artifact in stand_ins.values():
-            cls.validate_artifact(artifact)
-        view = cls._view
-        cls._view = View(Overlay(stand_ins, view))
-        try:
-            yield
-        finally:
-            cls._view = view
-
-    @classmethod
-    def _stand_ins(cls) -> Mapping[Any, A]:
-        """What `overriding` put in place, the innermost block's first."""
-        table, found = cls._view.table, dict[Any, Any]()
-        while isinstance(table, Overlay):
-            found = {**table.stand_ins, **found}
-            table = table.view.table
-        return found
-
     # ---- validate
 
     @classmethod
@@ -580,42 +449,6 @@ class Registry(Generic[A], metaclass=RegistryMeta):
             ConformanceError, InheritanceError: it is not what the type parameters declare.
         """
         raise CoercionError(f"{cls.__name__} holds nothing: subclass one of the registries")
-
-    @classmethod
-    def batch_validate(cls, mapping: Mapping[Any, Any]) -> dict[str, Any]:
-        """What `safe_register_batch` would say of each artifact itself; nothing is registered or asked."""
-        errors: dict[Any, ValidationError] = {}
-        for key, artifact in mapping.items():
-            try:
-                cls._prepare(key, artifact)
-            except ValidationError as error:
-                errors[key] = error
-        return _report(mapping, errors)
-
-    @classmethod
-    def validate_registry_state(cls) -> dict[str, Any]:
-        """Look at every registered artifact: can it be read here, and may this registry hold it?
-
-        Returns:
-            As `safe_register_batch`; an artifact that cannot be read does not hide the others.
-
-        Raises:
-            RemoteError: the server gave no usable answer.
-        """
-        errors: dict[Any, ValidationError] = {}
-        names = dict.fromkeys(cls.iter_identifiers())
-        for key in names:
-            try:
-                cls.validate_artifact(cls.get_artifact(key))
-            except RegistryError as error:
-                if "alias" in error.context:
-                    errors[key] = error  # it is there, and what it leads to is not
-                continue  # else removed since it was listed
-            except RemoteError:
-                raise  # says nothing of the artifact, and the next one would take as long to fail
-            except ValidationError as error:
-                errors[key] = error
-        return _report(names, errors)
 
     @staticmethod
     def _published_meta(key: str, artifact: Any) -> dict[str, str]:
@@ -652,97 +485,6 @@ class Registry(Generic[A], metaclass=RegistryMeta):
     def _shown(cls) -> str:
         location = cls._storage().location
         return f"{cls.__name__} ({location})" if location else cls.__name__
-
-
-class NamedRegistry(Following, Factory, Versions, Asynchronous[A], Registry[A], base=True):
-    """A registry whose artifacts mostly have a name of their own: `register_artifact` and its forms."""
-
-    @overload
-    @classmethod
-    def register_artifact(cls, name: Hashable, artifact: T, /, *, aliases: Iterable[Hashable] = ()) -> T: ...
-
-    @overload
-    @classmethod
-    def register_artifact(cls, name: str, /, *, aliases: Iterable[Hashable] = ()) -> Callable[[T], T]: ...
-
-    @overload
-    @classmethod
-    def register_artifact(cls, artifact: T, /, *, aliases: Iterable[Hashable] = ()) -> T: ...
-
-    @classmethod
-    def register_artifact(
-        cls, name_or_artifact: Any, artifact: Any = MISSING, /, *, aliases: Iterable[Hashable] = ()
-    ) -> Any:
-        """Register an artifact, under its own name or under the one given; returns it unchanged.
-
-        ``R.register_artifact(f)``, ``R.register_artifact("name", f)``, and as a decorator with or without a
-        name. Registering the same artifact again does nothing. On a shared registry this is one atomic
-        request. ``aliases`` are further names for it in this process: see `add_alias`.
-
-        Raises:
-            DuplicateKeyError: another artifact has the name; both origins are in the message.
-            CoercionError, ConformanceError, InheritanceError: this registry cannot hold it.
-            SerializationError: it cannot travel to other processes.
-            RemoteError: the server gave no usable answer.
-        """
-        if artifact is MISSING and isinstance(name_or_artifact, str):
-            return lambda decorated: cls.register_artifact(name_or_artifact, decorated, aliases=aliases)
-        return finish(cls._registering_named(name_or_artifact, artifact, aliases))
-
-    @classmethod
-    def _registering_named(
-        cls, name_or_artifact: Any, artifact: Any, aliases: Iterable[Hashable]
-    ) -> Steps[Any]:
-        if artifact is MISSING:
-            name, artifact = own_name(name_or_artifact, cls.__name__), name_or_artifact
-        else:
-            name = name_or_artifact
-        yield from cls._registering(name, artifact)
-        for alias in (aliases,) if isinstance(aliases, str) else aliases:
-            yield from cls._declared.adding_alias(cls, _hashable(alias), _hashable(name))
-        return artifact
-
-
-def own_name(artifact: object, registry: str) -> str:
-    """The name under which an artifact is registered if none is given: its ``__name__``.
-
-    Raises:
-        CoercionError: it has none that anyone could ask for.
-    """
-    name = getattr(artifact, "__name__", None)
-    if isinstance(name, str) and name != "<lambda>":
-        return name
-    raise CoercionError(
-        f"{type(artifact).__name__} has no name of its own to be registered under",
-        suggestions=[f"{registry}.register_artifact('name', artifact)"],
-        context={"type": type(artifact).__name__},
-    )
-
-
-def _hashable(key: T) -> T:
-    try:
-        hash(key)
-    except TypeError:
-        raise CoercionError(
-            f"A {type(key).__name__} cannot be a key",
-            suggestions=["use a text"],
-            context={"type": type(key).__name__},
-        ) from None
-    return key
-
-
-def _report(mapping: Iterable[Any], errors: Mapping[Any, ValidationError]) -> dict[str, Any]:
-    keys = list(mapping)
-    return {
-        "successful": [key for key in keys if key not in errors],
-        "failed": [key for key in keys if key in errors],
-        "errors": [
-            {"key": key, "error": errors[key].message, "suggestions": errors[key].suggestions}
-            for key in keys
-            if key in errors
-        ],
-        "total": len(keys),
-    }
 
 
 def type_arguments(cls: type, base: type) -> tuple[Any, ...]:

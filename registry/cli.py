@@ -15,7 +15,7 @@ except ImportError:
     raise SystemExit(2) from None
 
 from registry import settings
-from registry.commands import doctor, entries, keys, versions
+from registry.commands import backups, doctor, entries, keys, moving, versions
 from registry.commands import tokens as token_commands
 from registry.commands.terminal import explained, show_what_cannot_be_encoded
 from registry.commands.watch import watch
@@ -36,6 +36,8 @@ app.add_typer(keys.app, name="key")
 app.command()(keys.resign)
 app.command()(doctor.doctor)
 app.add_typer(token_commands.app, name="token")
+backups.add_to(app)
+moving.add_to(app)
 
 Host = Annotated[
     str | None,
@@ -128,6 +130,14 @@ Workers = Annotated[
         max=256,
     ),
 ]
+Chaos = Annotated[
+    str | None,
+    typer.Option(
+        help="Fail on purpose, to test clients with: latency=0.2,errors=0.1,drop-watch=0.2,compact=0.1,"
+        "truncate=0.05,seed=7.",
+        show_default="never",
+    ),
+]
 
 
 def main() -> None:
@@ -155,6 +165,7 @@ def _root(
     audit_log: AuditLog = None,
     debug: Debug = False,
     workers: Workers = 1,
+    chaos: Chaos = None,
 ) -> None:
     if context.invoked_subcommand is None:
         context.invoke(serve, **context.params)
@@ -175,6 +186,7 @@ def serve(
     audit_log: AuditLog = None,
     debug: Debug = False,
     workers: Workers = 1,
+    chaos: Chaos = None,
 ) -> None:
     """Run a registry server until it is told to stop (Ctrl-C, or SIGTERM).
 
@@ -200,6 +212,7 @@ def serve(
                 trusted_proxies=tuple(trusted_proxy or ()),
                 audit_log=audit_log or None,
                 workers=workers,
+                chaos=chaos,
             ),
             typer.echo,
         )

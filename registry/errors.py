@@ -12,6 +12,7 @@ The tree, with the builtin each class also is::
     ├── ArtifactLoadError (ImportError)          what a lazy name stands for cannot be imported
     ├── AliasError (LookupError)                 a shared alias leads to no artifact, or is none
     ├── LockFileError (ValueError)               not a lock file, or an entry of it was changed
+    ├── ExportFileError (ValueError)             not an export, or a line of it is damaged
     ├── FrozenError (PermissionError)            a write to a registry that is read from a lock file
     ├── SerializationError (ValueError)          cannot be encoded or decoded
     │   ├── MalformedEnvelopeError               not an envelope
@@ -142,6 +143,15 @@ class LockFileError(ValidationError, ValueError):
     """
 
     code = "bad_lock_file"
+
+
+class ExportFileError(ValidationError, ValueError):
+    """An export cannot be read or written, is none, or a line of it is not what was exported.
+
+    ``context`` has its ``path`` and, where it is one, the ``line``, counted from 1.
+    """
+
+    code = "bad_export_file"
 
 
 class FrozenError(ValidationError, PermissionError):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from registry.base import NamedRegistry, type_arguments
+from registry.base import type_arguments
 from registry.errors import CoercionError
+from registry.named import NamedRegistry
 
 if TYPE_CHECKING:  # with defaults (PEP 696), which the typing of Python 3.11 does not have
     from typing_extensions import ParamSpec, TypeVar

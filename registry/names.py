@@ -6,8 +6,11 @@ Promises REG-NAME-01 (namespaces) and REG-NAME-02 (keys) of ``docs/promises.md``
 from __future__ import annotations
 
 import re
+from typing import TypeVar
 
 from registry.errors import CoercionError, NamespaceError
+
+T = TypeVar("T")
 
 MAX_NAMESPACE_LENGTH = 255
 """Longest namespace, in characters (all of them ASCII)."""
@@ -84,4 +87,21 @@ def check_key(key: object) -> str:
             f"A key of {length:,} bytes is longer than {MAX_KEY_BYTES:,} bytes of UTF-8",
             context={"bytes": length, "limit": MAX_KEY_BYTES},
         )
+    return key
+
+
+def hashable(key: T) -> T:
+    """``key`` itself, if a registry of this process can hold something under it.
+
+    Raises:
+        CoercionError: it has no hash.
+    """
+    try:
+        hash(key)
+    except TypeError:
+        raise CoercionError(
+            f"A {type(key).__name__} cannot be a key",
+            suggestions=["use a text"],
+            context={"type": type(key).__name__},
+        ) from None
     return key

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from registry.storage.base import View
+
+if TYPE_CHECKING:
+    from registry.base import Registry
+
+A = TypeVar("A")
 
 
 class Overlay(Mapping[Any, Any]):
@@ -23,3 +29,34 @@ class Overlay(Mapping[Any, Any]):
 
     def __len__(self) -> int:
         return len({**self.view.table, **self.stand_ins})
+
+
+class Overridable(Generic[A]):
+    """A registry whose artifacts can be stood in for."""
+
+    @classmethod
+    @contextmanager
+    def overriding(cls, artifacts: Mapping[Any, A] | None = None, /, **named: A) -> Iterator[None]:
+        """Within the block, look-ups of this process find these artifacts; then everything is as it was.
+
+        For tests: nothing is registered, and other processes of a shared registry see nothing of it.
+        """
+        registry = cast("type[Registry[A]]", cls)
+        stand_ins = {**(artifacts or {}), **named}
+        for artifact in stand_ins.values():
+            registry.validate_artifact(artifact)
+        view = registry._view
+        registry._view = View(Overlay(stand_ins, view))
+        try:
+            yield
+        finally:
+            registry._view = view
+
+    @classmethod
+    def _stand_ins(cls) -> Mapping[Any, A]:
+        """What `overriding` put in place, the innermost block's first."""
+        table, found = cast("type[Registry[A]]", cls)._view.table, dict[Any, Any]()
+        while isinstance(table, Overlay):
+            found = {**table.stand_ins, **found}
+            table = table.view.table
+        return found

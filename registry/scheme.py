@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from registry.base import NamedRegistry
 from registry.errors import CoercionError, ConformanceError, SerializationError
+from registry.named import NamedRegistry
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -5,8 +5,9 @@ from __future__ import annotations
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from registry.base import NamedRegistry, type_arguments
+from registry.base import type_arguments
 from registry.errors import CoercionError, ConformanceError
+from registry.named import NamedRegistry
 from registry.origin import origin_of
 
 if TYPE_CHECKING:  # with a default (PEP 696), which the typing of Python 3.11 does not have

@@ -70,7 +70,7 @@ def _registry(target: str) -> Any:
     Raises:
         CoercionError: it names none.
     """
-    from registry.base import RegistryMeta
+    from registry.meta import RegistryMeta
     from registry.discovery import Target
     from registry.doctor import unimportable
 

@@ -253,9 +253,9 @@ def remove_key(key_id: str, path: str | None = None) -> None:
         _, text = _read_private(_Location(path, True))
         keys = list(parse(text, path))
         if key_id not in keys:
-            _refuse(path, f"it has no key {key_id}", "registry key list shows what it has")
+            _refuse(path, f"has no key {key_id}", "registry key list shows what it has")
         if len(keys) == 1:
-            _refuse(path, f"{key_id} is its only key", "registry key rotate puts a new one in front first")
+            _refuse(path, f"has {key_id} as its only key", "registry key rotate puts a new one in front first")
         kept = [line for line in text.splitlines(keepends=True) if line.split()[1:2] != [key_id]]
         _set_mode(descriptor, stat.S_IMODE(status.st_mode))
         _write(descriptor, "".join(kept))

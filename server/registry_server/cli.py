@@ -20,6 +20,8 @@ import uvicorn
 from registry_server.access.guard import Guard
 from registry_server.access.token_file import TokenFileError
 from registry_server.app import create_app, guard_of
+from registry_server.chaos.options import parse_chaos
+from registry_server.chaos.stage import ChaosProtocol, ChaosStage
 from registry_server.protocol import RegistryProtocol
 from registry_server.settings import ServerSettings
 from registry_server.storage.base import StorageBackend, StorageSetupError
@@ -37,17 +39,22 @@ class SetupError(Exception):
     """The server cannot start as configured; the text says what to do next."""
 
 
-def settings_from(*, storage: str | None, allow_volatile: bool = False, **options: Any) -> ServerSettings:
+def settings_from(
+    *, storage: str | None, allow_volatile: bool = False, chaos: str | None = None, **options: Any
+) -> ServerSettings:
     """`ServerSettings` of command-line options; without ``storage``, SQLite in the user's data directory.
 
     Raises:
         SetupError: the data directory cannot be made.
+        ChaosError: ``chaos`` is not understood.
     """
+    faults = None if chaos is None else parse_chaos(chaos)
     try:
         storage = storage or default_url()
-        return ServerSettings(storage=allowing_volatile(storage) if allow_volatile else storage, **options)
+        storage = allowing_volatile(storage) if allow_volatile else storage
     except StorageSetupError as error:
         raise SetupError(str(error)) from None
+    return ServerSettings(storage=storage, chaos=faults, **options)
 
 
 def serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
@@ -220,12 +227,13 @@ class _Server(uvicorn.Server):
 
 def _application(settings: ServerSettings, backend: StorageBackend, hub: WatchHub, guard: Guard) -> Any:
     try:
-        return create_app(settings, backend, hub, guard)
+        app: Any = create_app(settings, backend, hub, guard)
     except OSError as error:
         raise SetupError(
             f"The audit log {settings.audit_log} cannot be written: {error.strerror}. "
             "Use --audit-log with another file"
         ) from None
+    return app if settings.chaos is None else ChaosStage(app, settings.chaos)
 
 
 def _uvicorn_config(app: Any, settings: ServerSettings) -> uvicorn.Config:
@@ -233,7 +241,7 @@ def _uvicorn_config(app: Any, settings: ServerSettings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         lifespan="on",
-        http=RegistryProtocol,
+        http=RegistryProtocol if settings.chaos is None else ChaosProtocol,
         ws="none",
         timeout_keep_alive=75,  # longer than clients keep an idle connection, so that they close first
         access_log=settings.debug,
@@ -347,6 +355,8 @@ def _greeting(
         lines.append(
             "this storage may lose writes that were answered, as it is set up: when it or its machine fails"
         )
+    if settings.chaos is not None:
+        lines.append(f"CHAOS: this server fails on purpose, to test clients with: --chaos {settings.chaos}")
     if not settings.on_loopback and not guard.on:
         lines.append(
             "WARNING: this address can be reached from other machines, and without tokens everyone there can"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from registry_server.chaos.options import Chaos
 from registry_server.limits import Limits
 from registry_server.requests import LOOPBACK_NAMES
 
@@ -27,6 +28,7 @@ class ServerSettings:
         trusted_proxies: addresses and networks whose X-Forwarded-For and X-Forwarded-Proto are believed.
         audit_log: file to append a line to for each write; None for none.
         workers: processes that serve, over a storage that they share; 1 for this one alone.
+        chaos: how often it fails on purpose; None for never.
     """
 
     host: str = "localhost"
@@ -42,6 +44,7 @@ class ServerSettings:
     trusted_proxies: tuple[str, ...] = ()
     audit_log: str | None = None
     workers: int = 1
+    chaos: Chaos | None = None
 
     @property
     def on_loopback(self) -> bool:

@@ -25,6 +25,10 @@ OPTIONS = {
     "alias": ["--by", "--server", "--json"],
     "deprecate": ["--removal", "--alternative", "--reason", "--undo", "--server", "--json"],
     "freeze": ["--output", "-o", "--check", "--server", "--json"],
+    "backup": ["--storage", "--force", "--json", "REGISTRY_SERVER_STORAGE"],
+    "restore": ["--storage", "--force", "--json", "REGISTRY_SERVER_STORAGE"],
+    "export": ["--output", "-o", "--prefix", "--server", "--json"],
+    "import": ["--dry-run", "--on-conflict", "--prefix", "--to-namespace", "--server", "--json"],
     "key new": ["--file"],
     "key list": ["--file"],
     "key rotate": ["--file", "registry resign"],
@@ -47,6 +51,7 @@ OPTIONS = {
         "--audit-log",
         "--workers",
         "--debug",
+        "--chaos",
         "REGISTRY_SERVER_STORAGE",
     ],
 }

@@ -31,6 +31,7 @@ BUILTINS = {
     "PermissionDeniedError": PermissionError,
     "AliasError": LookupError,
     "LockFileError": ValueError,
+    "ExportFileError": ValueError,
     "FrozenError": PermissionError,
 }
 

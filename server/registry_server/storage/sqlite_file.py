@@ -44,6 +44,8 @@ _MIGRATIONS: Final = (
         "ALTER TABLE namespaces ADD COLUMN compacted INTEGER NOT NULL DEFAULT 0",
         "UPDATE namespaces SET compacted = head",
     ),
+    # The epochs that a restore has ended.
+    ("CREATE TABLE epochs (epoch TEXT PRIMARY KEY, ended_at TEXT NOT NULL) WITHOUT ROWID",),
 )
 SCHEMA_VERSION: Final = len(_MIGRATIONS)
 
@@ -110,18 +112,7 @@ class SqliteFile:
     def _find_place(self) -> None:
         # Links are followed first: two names of one file must meet at one lock.
         self.path = Path(os.path.realpath(self.path))
-        if self.path.is_dir():
-            raise StorageSetupError(
-                f"{self.path} is a directory; name a file: --storage sqlite:///registry.db"
-            )
-        if not self.path.parent.is_dir():
-            raise StorageSetupError(f"there is no directory {self.path.parent}; create it, or {_ELSEWHERE}")
-        kind = file_system_of(self.path.parent)
-        if kind in NETWORK_FILE_SYSTEMS:
-            raise StorageSetupError(
-                f"{self.path} lies on a network file system ({kind}), where the locks and memory maps that "
-                f"SQLite trusts do not hold and answered writes get lost; use a local disk: {_ELSEWHERE}"
-            )
+        check_place(self.path)
 
     def _take(self) -> None:
         self._lock = FileLock(self.path.with_name(self.path.name + ".lock"))
@@ -141,8 +132,8 @@ class SqliteFile:
         try:
             version = self._version(connection)
             self._configure(connection)
-            _migrate(connection, version)
-            _sync_directory(self.path.parent)
+            migrate(connection, version)
+            sync_directory(self.path.parent)
         except sqlite3.Error as exc:
             connection.close()
             raise self._unusable(exc) from exc
@@ -187,7 +178,22 @@ class SqliteFile:
         return StorageSetupError(f"{translate(exc, self.path)}; or {_ELSEWHERE}")
 
 
-def _migrate(connection: sqlite3.Connection, version: int) -> None:
+def check_place(path: Path) -> None:
+    """Raise `StorageSetupError` unless a store can lie at ``path``, an absolute one without links."""
+    if path.is_dir():
+        raise StorageSetupError(f"{path} is a directory; name a file: --storage sqlite:///registry.db")
+    if not path.parent.is_dir():
+        raise StorageSetupError(f"there is no directory {path.parent}; create it, or {_ELSEWHERE}")
+    kind = file_system_of(path.parent)
+    if kind in NETWORK_FILE_SYSTEMS:
+        raise StorageSetupError(
+            f"{path} lies on a network file system ({kind}), where the locks and memory maps that "
+            f"SQLite trusts do not hold and answered writes get lost; use a local disk: {_ELSEWHERE}"
+        )
+
+
+def migrate(connection: sqlite3.Connection, version: int) -> None:
+    """Bring the tables from the schema ``version`` (0: there are none) to today's, in one transaction."""
     if version == SCHEMA_VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")
@@ -200,7 +206,7 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
     connection.execute("COMMIT")
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
     """Make the names of new files survive a loss of power, as their content does."""
     if os.name == "nt":
         return

@@ -1,0 +1,1 @@
+"""A server that fails on purpose, for whoever writes a client: ``registry serve --chaos``."""
