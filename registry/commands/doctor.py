@@ -70,9 +70,9 @@ def _registry(target: str) -> Any:
     Raises:
         CoercionError: it names none.
     """
-    from registry.meta import RegistryMeta
     from registry.discovery import Target
     from registry.doctor import unimportable
+    from registry.meta import RegistryMeta
 
     module, attribute = Target.parse(target)
     try:

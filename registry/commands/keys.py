@@ -64,7 +64,7 @@ def list_(file: KeyFile = None) -> None:
 def rotate(file: KeyFile = None) -> None:
     """Put a new key in front: it signs from now on, the older ones still verify.
 
-    Then sign again what is stored (registry resign NAMESPACE), and take the old key out (registry key remove).
+    Then sign again what is stored (registry resign NAMESPACE), and take the old key out: registry key remove.
     """
     try:
         key = keyfile.rotate_keys(file)

@@ -255,7 +255,7 @@ def remove_key(key_id: str, path: str | None = None) -> None:
         if key_id not in keys:
             _refuse(path, f"has no key {key_id}", "registry key list shows what it has")
         if len(keys) == 1:
-            _refuse(path, f"has {key_id} as its only key", "registry key rotate puts a new one in front first")
+            _refuse(path, f"has {key_id} as its only key", "registry key rotate puts another in front")
         kept = [line for line in text.splitlines(keepends=True) if line.split()[1:2] != [key_id]]
         _set_mode(descriptor, stat.S_IMODE(status.st_mode))
         _write(descriptor, "".join(kept))
