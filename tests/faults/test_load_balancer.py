@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +15,7 @@ import pytest
 from registry import RemoteStorageProxy
 from registry.errors import RemoteError
 from registry.storage.server import RegistryServer
-from tests.faults.balancer import HaProxy, StandIn
+from tests.faults.balancer import DEPLOY, HaProxy, StandIn, free_port, on_loopback
 from tests.faults.findings import FULL, Finding, bound, effort, record
 from tests.faults.people import SPACE, Adder, CachingWriter, People, Watcher, Writer
 from tests.faults.stores import Place
@@ -154,3 +156,22 @@ def until(claim: Callable[[], object]) -> None:
             return
         waiting.wait(0.05)
     raise AssertionError("waited too long")
+
+
+def test_the_documented_configurations_are_taken_by_their_programs(tmp_path: Path) -> None:
+    """In full where the programs have to be; `make test` checks what of it needs none."""
+    balancers = {"haproxy": ("-c", "-f"), "nginx": ("-t", "-c")}
+    files = {"haproxy": "haproxy.cfg", "nginx": "nginx.conf"}
+    for name, options in balancers.items():
+        program = shutil.which(name) or shutil.which(name, path="/usr/sbin")
+        if program is None:
+            assert not FULL, (
+                f"{name} is not installed, and its configuration is checked: apt-get install {name}"
+            )
+            continue
+        text = on_loopback((DEPLOY / files[name]).read_text(), free_port(), [1, 2, 3])
+        file = tmp_path / files[name]
+        file.write_text(text if name == "haproxy" else f"pid {tmp_path}/pid;\n{text}")
+        done = subprocess.run([program, *options, file], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "WARN" not in (done.stdout + done.stderr).upper()
