@@ -2,13 +2,13 @@
 # Options for the command behind a target go into ARGS: make serve ARGS="--port 9000"
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test test-faults nightly coverage browser check regenerate bench lock clean
+.PHONY: help serve demo test test-clients test-faults nightly coverage browser check docs regenerate bench lock clean
 
 ARGS ?=
 PYTHON_IN_VENV := .venv/bin/python
 
 help: ## Print this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-19s %s\n", $$1, $$2 }'
 
 serve: .venv/.server ## Start the registry server on localhost:8001
 	@$(PYTHON_IN_VENV) -m registry $(ARGS)
@@ -34,8 +34,14 @@ coverage: .venv/.dev ## Run all tests, and say what of the code they ran
 browser: .venv/.dev ## Test the pages in headless Chromium, which has to be installed
 	@PYTHONPATH="$(CURDIR)/.ci" $(PYTHON_IN_VENV) -m pytest -p no_skips tests/browser $(ARGS)
 
-check: .venv/.dev ## Run the gates: style, types, imports, spec, generated code
+test-clients: .venv/.dev ## Generate, build and test clients in TypeScript, Go and Rust; needs node, go and cargo
+	@$(PYTHON_IN_VENV) -m tests.clients $(ARGS)
+
+check: .venv/.dev ## Run the gates: style, types, imports, contract, generated code; needs node and go
 	@.ci/check $(ARGS)
+
+docs: ## Render openapi.yaml as one page that needs no network, docs/_build/api.html; needs node
+	@.ci/render docs/_build/api.html
 
 regenerate: .venv/.dev ## Generate the HTTP client anew from openapi.yaml
 	@.ci/regenerate generated/registry_client
@@ -48,6 +54,8 @@ lock: .venv/.dev ## Pin the dependencies of pyproject.toml again (ARGS=--upgrade
 
 clean: ## Remove the environment and whatever building and testing left
 	rm -rf .venv dist docs/_build .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
+	rm -rf .ci/redocly/node_modules tests/clients/go/registry tests/clients/rust/Cargo.lock tests/clients/rust/target
+	cd tests/clients/typescript && rm -rf build generated node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Serving needs half of what testing needs, so it does not wait for the rest.

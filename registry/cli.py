@@ -19,6 +19,7 @@ from registry.commands import backups, doctor, entries, keys, moving, versions
 from registry.commands import tokens as token_commands
 from registry.commands.terminal import explained, show_what_cannot_be_encoded
 from registry.commands.watch import watch
+from registry.conformance.command import conformance
 from registry.errors import ValidationError
 
 app = typer.Typer(
@@ -38,6 +39,7 @@ app.command()(doctor.doctor)
 app.add_typer(token_commands.app, name="token")
 backups.add_to(app)
 moving.add_to(app)
+app.command()(conformance)
 
 Host = Annotated[
     str | None,

@@ -33,6 +33,7 @@ OPTIONS = {
     "key list": ["--file"],
     "key rotate": ["--file", "registry resign"],
     "key remove": ["--file"],
+    "conformance": ["--only", "--baseline", "--restart-cmd", "--html", "REGISTRY_SERVER_TOKEN"],
     "resign": ["--server", "REGISTRY_SERVER_URL", "http://localhost:8001"],
     "doctor": ["--server", "--json", "MODULE:CLASS", "REGISTRY_SERVER_URL"],
     "token new": ["--scope", "--expires", "--tokens", "--storage", "REGISTRY_SERVER_TOKENS"],

@@ -176,6 +176,7 @@ class PageWalk:
         known[words[0]](words[1:], environment=environment, program=words[0])
 
     def _run_program(self, words: list[str], *, environment: dict[str, str], program: str) -> None:
+        words = [word.replace(PRINTED_SERVER, f"localhost:{self.server.port}") for word in words]
         arguments = words if program == "python" else ["-m", "registry", *words]
         if starts_a_server(arguments):
             self.output += "\n".join(start_and_stop(arguments, environment)) + "\n"

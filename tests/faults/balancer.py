@@ -121,11 +121,22 @@ class HaProxy:
         file.write_text(on_loopback((DEPLOY / "haproxy.cfg").read_text(), self.port, self._ports))
         with (self._folder / "haproxy.log").open("wb") as log:
             self.process = subprocess.Popen([program, "-db", "-f", file], stdout=log, stderr=log)
+        until_listening(self.port, self.process, self._folder / "haproxy.log")
         return self
 
     def stop(self) -> None:
         self.process.kill()
         self.process.wait()
+
+
+def until_listening(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Return once somebody listens; a failure with the log where the process has ended."""
+    while True:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+            return
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.05)
+            raise AssertionError(log.read_text())
 
 
 def haproxy() -> str:

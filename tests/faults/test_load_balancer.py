@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -150,12 +151,10 @@ def is_ready(url: str) -> bool:
 
 def until(claim: Callable[[], object]) -> None:
     """Return once ``claim()`` is true; a failure if it is not in time."""
-    waiting = threading.Event()
-    for _ in range(int(PATIENCE / 0.05)):
-        if claim():
-            return
+    waiting, deadline = threading.Event(), time.monotonic() + PATIENCE
+    while not claim():
+        assert time.monotonic() < deadline, "waited too long"
         waiting.wait(0.05)
-    raise AssertionError("waited too long")
 
 
 def test_the_documented_configurations_are_taken_by_their_programs(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,12 +23,10 @@ PATIENCE = 60.0
 
 def until(claim: Callable[[], object]) -> None:
     """Return once ``claim()`` is true; a failure if it is not in time."""
-    waiting = threading.Event()
-    for _ in range(int(PATIENCE / 0.05)):
-        if claim():
-            return
+    waiting, deadline = threading.Event(), time.monotonic() + PATIENCE
+    while not claim():
+        assert time.monotonic() < deadline, "waited too long"
         waiting.wait(0.05)
-    raise AssertionError("waited too long")
 
 
 def workers_of(server: LiveServer) -> set[int]:

@@ -129,7 +129,7 @@ def sync_detailed(
 
      - **REG-BAT-06** Removes the entries in their order, in one transaction, one change each; the
     outcomes come by
-      index. A key that is not there is `missing`, and no change.
+      index. A key that is not there is `missing`, and no change; it refuses no `atomic` batch.
     - **REG-BAT-07** An entry that is not at the version that its `expect` names is `refused` with the
     current
       entry; the others are removed. With `atomic`, one that is refused refuses them all, as in REG-
@@ -169,7 +169,7 @@ def sync(
 
      - **REG-BAT-06** Removes the entries in their order, in one transaction, one change each; the
     outcomes come by
-      index. A key that is not there is `missing`, and no change.
+      index. A key that is not there is `missing`, and no change; it refuses no `atomic` batch.
     - **REG-BAT-07** An entry that is not at the version that its `expect` names is `refused` with the
     current
       entry; the others are removed. With `atomic`, one that is refused refuses them all, as in REG-
@@ -204,7 +204,7 @@ async def asyncio_detailed(
 
      - **REG-BAT-06** Removes the entries in their order, in one transaction, one change each; the
     outcomes come by
-      index. A key that is not there is `missing`, and no change.
+      index. A key that is not there is `missing`, and no change; it refuses no `atomic` batch.
     - **REG-BAT-07** An entry that is not at the version that its `expect` names is `refused` with the
     current
       entry; the others are removed. With `atomic`, one that is refused refuses them all, as in REG-
@@ -242,7 +242,7 @@ async def asyncio(
 
      - **REG-BAT-06** Removes the entries in their order, in one transaction, one change each; the
     outcomes come by
-      index. A key that is not there is `missing`, and no change.
+      index. A key that is not there is `missing`, and no change; it refuses no `atomic` batch.
     - **REG-BAT-07** An entry that is not at the version that its `expect` names is `refused` with the
     current
       entry; the others are removed. With `atomic`, one that is refused refuses them all, as in REG-

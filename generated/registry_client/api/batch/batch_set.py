@@ -132,11 +132,13 @@ def sync_detailed(
       come by index.
     - **REG-BAT-02** An entry whose `expect` fails is answered `refused` with the current entry; the
     others are
-      stored. With `atomic`, one that fails refuses them all: 412, with the failures by index in
-    `context`.
-    - **REG-BAT-03** A batch with a malformed entry, a key twice, or more entries than published, is
-    answered with
-      an error, and nothing of it is stored.
+      stored. With `atomic`, one that fails refuses them all: 412, with the failures in
+      `context.failures`, each with `index`, `key` and the outcome that it would have had. `expect` is
+    compared as
+      text: a `*`, or an ETag in double quotes, is the version of no entry.
+    - **REG-BAT-03** A batch, of reads too, with a malformed entry, a key twice, or more entries than
+    published,
+      is answered with an error, `invalid_body` for the latter two, and nothing of it is stored.
 
     Args:
         namespace (str):
@@ -175,11 +177,13 @@ def sync(
       come by index.
     - **REG-BAT-02** An entry whose `expect` fails is answered `refused` with the current entry; the
     others are
-      stored. With `atomic`, one that fails refuses them all: 412, with the failures by index in
-    `context`.
-    - **REG-BAT-03** A batch with a malformed entry, a key twice, or more entries than published, is
-    answered with
-      an error, and nothing of it is stored.
+      stored. With `atomic`, one that fails refuses them all: 412, with the failures in
+      `context.failures`, each with `index`, `key` and the outcome that it would have had. `expect` is
+    compared as
+      text: a `*`, or an ETag in double quotes, is the version of no entry.
+    - **REG-BAT-03** A batch, of reads too, with a malformed entry, a key twice, or more entries than
+    published,
+      is answered with an error, `invalid_body` for the latter two, and nothing of it is stored.
 
     Args:
         namespace (str):
@@ -213,11 +217,13 @@ async def asyncio_detailed(
       come by index.
     - **REG-BAT-02** An entry whose `expect` fails is answered `refused` with the current entry; the
     others are
-      stored. With `atomic`, one that fails refuses them all: 412, with the failures by index in
-    `context`.
-    - **REG-BAT-03** A batch with a malformed entry, a key twice, or more entries than published, is
-    answered with
-      an error, and nothing of it is stored.
+      stored. With `atomic`, one that fails refuses them all: 412, with the failures in
+      `context.failures`, each with `index`, `key` and the outcome that it would have had. `expect` is
+    compared as
+      text: a `*`, or an ETag in double quotes, is the version of no entry.
+    - **REG-BAT-03** A batch, of reads too, with a malformed entry, a key twice, or more entries than
+    published,
+      is answered with an error, `invalid_body` for the latter two, and nothing of it is stored.
 
     Args:
         namespace (str):
@@ -254,11 +260,13 @@ async def asyncio(
       come by index.
     - **REG-BAT-02** An entry whose `expect` fails is answered `refused` with the current entry; the
     others are
-      stored. With `atomic`, one that fails refuses them all: 412, with the failures by index in
-    `context`.
-    - **REG-BAT-03** A batch with a malformed entry, a key twice, or more entries than published, is
-    answered with
-      an error, and nothing of it is stored.
+      stored. With `atomic`, one that fails refuses them all: 412, with the failures in
+      `context.failures`, each with `index`, `key` and the outcome that it would have had. `expect` is
+    compared as
+      text: a `*`, or an ETag in double quotes, is the version of no entry.
+    - **REG-BAT-03** A batch, of reads too, with a malformed entry, a key twice, or more entries than
+    published,
+      is answered with an error, `invalid_body` for the latter two, and nothing of it is stored.
 
     Args:
         namespace (str):

@@ -129,7 +129,8 @@ def sync_detailed(
      - **REG-GET-01** Answers the envelope as it was stored, with its revision, ETag and digest.
     - **REG-GET-02** A missing key is answered 404 with the namespace's cursor. With `suggest` the
     problem's
-      `suggestions` are near names, of at most 2,000 candidates; without it none are looked for.
+      `suggestions` are near names, of at most 2,000 candidates; without it none are looked for. Its
+      `context` names `key` and `namespace`.
 
     Args:
         namespace (str):
@@ -172,7 +173,8 @@ def sync(
      - **REG-GET-01** Answers the envelope as it was stored, with its revision, ETag and digest.
     - **REG-GET-02** A missing key is answered 404 with the namespace's cursor. With `suggest` the
     problem's
-      `suggestions` are near names, of at most 2,000 candidates; without it none are looked for.
+      `suggestions` are near names, of at most 2,000 candidates; without it none are looked for. Its
+      `context` names `key` and `namespace`.
 
     Args:
         namespace (str):
@@ -210,7 +212,8 @@ async def asyncio_detailed(
      - **REG-GET-01** Answers the envelope as it was stored, with its revision, ETag and digest.
     - **REG-GET-02** A missing key is answered 404 with the namespace's cursor. With `suggest` the
     problem's
-      `suggestions` are near names, of at most 2,000 candidates; without it none are looked for.
+      `suggestions` are near names, of at most 2,000 candidates; without it none are looked for. Its
+      `context` names `key` and `namespace`.
 
     Args:
         namespace (str):
@@ -251,7 +254,8 @@ async def asyncio(
      - **REG-GET-01** Answers the envelope as it was stored, with its revision, ETag and digest.
     - **REG-GET-02** A missing key is answered 404 with the namespace's cursor. With `suggest` the
     problem's
-      `suggestions` are near names, of at most 2,000 candidates; without it none are looked for.
+      `suggestions` are near names, of at most 2,000 candidates; without it none are looked for. Its
+      `context` names `key` and `namespace`.
 
     Args:
         namespace (str):

@@ -88,7 +88,11 @@ def sync_detailed(
 
      - **REG-SRV-04** Names the protocol's version, the profiles this server keeps the promises of, and
     the limits
-      it enforces. A profile that is not named is not promised.
+      it enforces. A profile that is not named is not promised. `batch` and `watch` are the operations
+    of those
+      tags, answered 404 `not_found` where they are not offered; `conditional` is REG-COND; `core` is
+    the rest.
+      `value_bytes` counts an envelope's data, in bytes of UTF-8.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -115,7 +119,11 @@ def sync(
 
      - **REG-SRV-04** Names the protocol's version, the profiles this server keeps the promises of, and
     the limits
-      it enforces. A profile that is not named is not promised.
+      it enforces. A profile that is not named is not promised. `batch` and `watch` are the operations
+    of those
+      tags, answered 404 `not_found` where they are not offered; `conditional` is REG-COND; `core` is
+    the rest.
+      `value_bytes` counts an envelope's data, in bytes of UTF-8.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -138,7 +146,11 @@ async def asyncio_detailed(
 
      - **REG-SRV-04** Names the protocol's version, the profiles this server keeps the promises of, and
     the limits
-      it enforces. A profile that is not named is not promised.
+      it enforces. A profile that is not named is not promised. `batch` and `watch` are the operations
+    of those
+      tags, answered 404 `not_found` where they are not offered; `conditional` is REG-COND; `core` is
+    the rest.
+      `value_bytes` counts an envelope's data, in bytes of UTF-8.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -163,7 +175,11 @@ async def asyncio(
 
      - **REG-SRV-04** Names the protocol's version, the profiles this server keeps the promises of, and
     the limits
-      it enforces. A profile that is not named is not promised.
+      it enforces. A profile that is not named is not promised. `batch` and `watch` are the operations
+    of those
+      tags, answered 404 `not_found` where they are not offered; `conditional` is REG-COND; `core` is
+    the rest.
+      `value_bytes` counts an envelope's data, in bytes of UTF-8.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

@@ -1,0 +1,3 @@
+module namestead.dev/registry/tests/alternatives/go
+
+go 1.24
