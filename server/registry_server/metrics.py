@@ -67,8 +67,9 @@ def _of_requests(tallies: Mapping[str, Tally]) -> Iterator[Metric]:
         labels=["operation"],
     )
     for operation, tally in tallies.items():
-        for status, times in tally.by_status.items():
-            requests.add_metric([operation, str(status)], times)
+        for status, times in enumerate(tally.by_status):
+            if times:
+                requests.add_metric([operation, str(status)], times)
         latency.add_metric([operation], _cumulated(SECONDS, tally.in_bucket), tally.seconds)
     yield requests
     yield latency

@@ -10,6 +10,11 @@ SECONDS: Final = (
 )  # fmt: skip
 """Upper bounds of the buckets; the last one is above the longest that a watch waits."""
 
+_SHORT: Final = SECONDS[0]
+
+_STATUSES: Final = 600
+"""One more than the largest status of HTTP: a list is counted in faster than a dictionary."""
+
 
 class Tally:
     """The requests of one operation that were answered: how many, by status, and how long they took."""
@@ -17,13 +22,14 @@ class Tally:
     __slots__ = ("by_status", "in_bucket", "seconds")
 
     def __init__(self) -> None:
-        self.by_status: dict[int, int] = {}
+        self.by_status = [0] * _STATUSES
         self.in_bucket = [0] * (len(SECONDS) + 1)
         """How many took up to each of `SECONDS` and more than the one before; then, how many took longer."""
         self.seconds = 0.0
 
     def note(self, status: int, seconds: float) -> None:
         """Count one request."""
-        self.by_status[status] = self.by_status.get(status, 0) + 1
-        self.in_bucket[bisect_left(SECONDS, seconds)] += 1
+        self.by_status[status] += 1
+        # Nearly every one is in the first bucket: no search for those.
+        self.in_bucket[0 if seconds <= _SHORT else bisect_left(SECONDS, seconds)] += 1
         self.seconds += seconds

@@ -13,17 +13,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from tests.benchmarks import (
     cached_lookups,
+    growth,
     in_process,
     local_lookups,
     local_threads,
     machine,
     over_the_wire,
+    page,
     remote_client,
+    remote_peers,
     report,
+    watchers,
 )
 from tests.benchmarks.load import BUNDLED_NOTE, wrk_is_there
 from tests.benchmarks.machine import BenchmarkError
 from tests.benchmarks.measure import Benchmark, Effort, Result, run
+from tests.benchmarks.peers.stores import INSTALL_ETCD, etcd_is_there
 from tests.benchmarks.servers import Servers
 
 BENCHMARKS: tuple[Benchmark, ...] = (
@@ -32,6 +37,9 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *local_lookups.BENCHMARKS,
     *local_threads.BENCHMARKS,
     *remote_client.BENCHMARKS,
+    *remote_peers.BENCHMARKS,
+    *watchers.BENCHMARKS,
+    *growth.BENCHMARKS,
     *cached_lookups.BENCHMARKS,
 )
 
@@ -44,10 +52,11 @@ Trust ratios; a rate or a time tells of this machine at this moment.
 
 _EXAMPLES = """\
 examples:
-  make bench                                       everything, some eight minutes
+  make bench                                       everything, some twenty minutes
   make bench ARGS="--only wire-get wire-set"       the server only
   make bench ARGS="--only lookup threads"          what a registry of one process costs
   make bench ARGS="--rounds 25 --json result.json" more rounds; all numbers kept
+  make bench ARGS="--page"                         everything, and docs/benchmarks.md renewed
   make bench ARGS="--clock cpu"                    on a machine that does other work beside it
   make bench ARGS="--rounds 1 --seconds 0.1"       a quick look
 
@@ -79,6 +88,9 @@ def _arguments(words: list[str]) -> argparse.Namespace:
         "--only", nargs="+", choices=names, metavar="NAME", help="run these only; names below"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured there")
+    parser.add_argument(
+        "--page", action="store_true", help="renew the tables and charts of docs/benchmarks.md from this run"
+    )
     parser.add_argument(
         "--load",
         choices=("auto", "wrk", "bundled"),
@@ -117,13 +129,20 @@ def main(words: list[str]) -> int:
     report.print_machine(console, about)
     if options.load != "bundled" and not wrk_is_there():
         console.print(BUNDLED_NOTE, style="yellow")
+    if not etcd_is_there():
+        console.print(INSTALL_ETCD, style="yellow")
     chosen = [benchmark for benchmark in BENCHMARKS if options.only is None or benchmark.name in options.only]
     results: list[Result] = []
+    if options.page and options.only:
+        console.print("--page is of everything: leave out --only", style="red")
+        return 1
     try:
         with Servers() as servers:
             for benchmark in chosen:
                 results.append(_watched(benchmark, effort, servers, console))
                 report.print_result(console, results[-1])
+        if options.page:
+            page.write(report.as_json(about, effort, results))
     except BenchmarkError as error:
         console.print(f"Cannot measure: {error}", style="red", markup=False)
         return 1

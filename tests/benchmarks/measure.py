@@ -95,12 +95,15 @@ class Effort:
         load: what makes the load over the wire.
         clock: ``wall``, or ``cpu`` for the time that the measured process computes, which other work beside
             it does not stretch; it leaves out waiting, for a disk or a server.
+        most: entries or watchers that are made at most. With fewer than a benchmark names it only shows that
+            it runs.
     """
 
     rounds: int = 9
     seconds: float = 1.0
     load: Literal["auto", "wrk", "bundled"] = "auto"
     clock: Literal["wall", "cpu"] = "wall"
+    most: int = 100_000
 
     def time(self) -> float:
         """Seconds by this process's clock."""

@@ -67,6 +67,7 @@ def as_json(machine: Mapping[str, str], effort: Effort, results: Iterable[Result
                 "name": result.benchmark.name,
                 "about": result.benchmark.about,
                 "unit": result.benchmark.unit,
+                "clock": effort.clock,
                 "series": {name: list(values) for name, values in result.series.items()},
                 "findings": [_finding(finding) for finding in result.findings],
             }

@@ -1,41 +1,30 @@
-"""Servers in processes of their own: ours as a user starts it, and the peers, on the same core."""
+"""The servers of a run: ours as a user starts it, and the peers, on the same core."""
 
 from __future__ import annotations
 
-import os
-import re
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
-from tests.benchmarks.machine import SERVER_CORES, BenchmarkError, pinned
+from tests.benchmarks.serving import ROOT, Serving, environment, serving
 
-ROOT = Path(__file__).parents[2]
-START_SECONDS = 30.0
-STOP_SECONDS = 10.0
+__all__ = ["ROOT", "Servers", "Serving", "environment"]
 
-_ADDRESS = re.compile(rb"http://127\.0\.0\.1:\d+")
+OURS = ("memory", "sqlite", "tokens")
+"""By storage; ``tokens`` is in memory too, and asks for a token."""
 
-
-def environment() -> dict[str, str]:
-    """This process's environment without what would change a server, a client or an import."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("REGISTRY_") and name != "PYTHONDONTWRITEBYTECODE"
-    }
+_SERVE = ("-m", "registry", "serve", "--host", "127.0.0.1", "--port", "0", "--storage")
 
 
 class Servers:
-    """The servers of a run by name, each started when it is first asked for, all stopped by `close`."""
+    """The servers by name, each started when it is first asked for, all stopped by `close`."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
-        self._started: dict[str, tuple[int, str]] = {}
+        self._started: dict[str, Serving] = {}
+        self._token = ""
 
     def __enter__(self) -> Servers:
         return self
@@ -48,8 +37,8 @@ class Servers:
         self._stack.close()
 
     def url(self, name: str) -> str:
-        """The URL of ours, ``memory`` or ``sqlite``, or of a peer of `tests.benchmarks.peers`."""
-        return self._server(name)[1]
+        """The URL of one of `OURS` or of a peer of `tests.benchmarks.peers`."""
+        return self._server(name).url
 
     def cpu_seconds(self, name: str) -> float:
         """How long the server has computed since it started.
@@ -57,55 +46,41 @@ class Servers:
         Raises:
             BenchmarkError: the system does not tell, as only Linux does.
         """
-        try:
-            status = Path(f"/proc/{self._server(name)[0]}/stat").read_text()
-        except OSError:
-            raise BenchmarkError("only Linux tells the CPU time of a server: use --clock wall") from None
-        user, system = status.rpartition(")")[2].split()[11:13]
-        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+        return self._server(name).cpu_seconds()
 
-    def _server(self, name: str) -> tuple[int, str]:
+    @property
+    def token(self) -> str:
+        """What ``tokens`` asks for; a token that may do everything."""
+        self._server("tokens")
+        return self._token
+
+    @contextmanager
+    def fresh(self, name: str) -> Iterator[Serving]:
+        """A new server, stopped at the end of the block: for what an older one's memory would blur."""
+        with ExitStack() as stack, serving(*self._command(name, stack)) as server:
+            yield server
+
+    def _server(self, name: str) -> Serving:
         if name not in self._started:
-            self._started[name] = self._stack.enter_context(_serving(*self._command(name)))
+            command = self._command(name, self._stack)
+            self._started[name] = self._stack.enter_context(serving(*command))
         return self._started[name]
 
-    def _command(self, name: str) -> tuple[str, ...]:
+    def _command(self, name: str, stack: ExitStack) -> tuple[str, ...]:
         if name == "memory":
-            return (*_OURS, "memory:")
+            return (*_SERVE, "memory:")
+        if name not in OURS:
+            return ("-m", "tests.benchmarks.peers", name)
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="registry-bench-"))
         if name == "sqlite":
-            directory = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="registry-bench-"))
-            return (*_OURS, f"sqlite:///{directory}/bench.db")
-        return ("-m", "tests.benchmarks.peers", name)
+            return (*_SERVE, f"sqlite:///{folder}/bench.db")
+        self._token = _new_token(f"{folder}/tokens.json")
+        return (*_SERVE, "memory:", "--tokens", f"{folder}/tokens.json")
 
 
-_OURS = ("-m", "registry", "serve", "--host", "127.0.0.1", "--port", "0", "--storage")
-
-
-@contextmanager
-def _serving(*arguments: str) -> Iterator[tuple[int, str]]:
-    with tempfile.TemporaryFile() as output:
-        with pinned(SERVER_CORES):
-            process = subprocess.Popen(
-                [sys.executable, *arguments], cwd=ROOT, env=environment(), stdout=output, stderr=output
-            )
-        try:
-            yield process.pid, _address(process, output.fileno())
-        finally:
-            process.terminate()
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def _address(process: subprocess.Popen[bytes], output: int) -> str:
-    """The URL that a server says it listens on."""
-    deadline = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        said = _ADDRESS.search(os.pread(output, 65_536, 0))
-        if said:
-            return said.group().decode()
-        time.sleep(0.02)
-    words = os.pread(output, 65_536, 0).decode(errors="replace").strip()
-    raise BenchmarkError(f"{' '.join(map(str, process.args))} did not start:\n{words}")  # type: ignore[arg-type]
+def _new_token(path: str) -> str:
+    words = ("-m", "registry", "token", "new", "benchmark", "--scope", "*:admin", "--tokens", path)
+    made = subprocess.run(
+        [sys.executable, *words], cwd=ROOT, env=environment(), check=True, capture_output=True, text=True
+    )
+    return made.stdout.split()[0]

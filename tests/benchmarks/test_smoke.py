@@ -9,14 +9,14 @@ from math import isfinite
 import pytest
 
 from tests.benchmarks import __main__ as command
-from tests.benchmarks import traffic
+from tests.benchmarks import charts, page, traffic
 from tests.benchmarks.load import generate
 from tests.benchmarks.machine import BenchmarkError
 from tests.benchmarks.measure import Effort, Finding, at_least, at_most, figure, run
 from tests.benchmarks.servers import Servers
 
 NOWHERE = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
-QUICK = Effort(rounds=2, seconds=0.02, load="bundled")
+QUICK = Effort(rounds=1, seconds=0.02, load="bundled", most=12)
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +65,27 @@ def test_the_command_writes_what_it_printed(tmp_path, capsys):
     printed = capsys.readouterr().out
     [written] = json.loads(file.read_text())["benchmarks"]
     assert all(finding["name"] in printed for finding in written["findings"])
+
+
+def test_the_page_is_renewed_between_its_marks(tmp_path):
+    page_of_a_run = tmp_path / "benchmarks.md"
+    page_of_a_run.write_text("Said.\n<!-- measured: wire-get -->\nold\n<!-- end -->\nSaid too.\n")
+    measured = json.loads((page.PAGE.with_suffix("") / page.RESULTS).read_text())
+
+    page.write(measured, page_of_a_run)
+
+    written = page_of_a_run.read_text()
+    assert written.startswith("Said.\n") and written.endswith("Said too.\n")
+    assert "\nold\n" not in written and "| memory / starlette |" in written
+    assert {file.stem for file in (tmp_path / "benchmarks").glob("*.svg")} == charts.CHARTS.keys()
+
+
+def test_a_page_that_asks_for_more_than_was_measured_stays_as_it_is(tmp_path):
+    page_of_a_run = tmp_path / "benchmarks.md"
+    page_of_a_run.write_text("<!-- measured: nothing -->\n<!-- end -->\n")
+    measured = json.loads((page.PAGE.with_suffix("") / page.RESULTS).read_text())
+
+    with pytest.raises(BenchmarkError, match="nothing was not measured"):
+        page.write(measured, page_of_a_run)
+
+    assert page_of_a_run.read_text() == "<!-- measured: nothing -->\n<!-- end -->\n"

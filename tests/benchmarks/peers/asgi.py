@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import socket
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import unquote_plus
@@ -121,7 +120,3 @@ def serve(name: str) -> None:
             server_header=False,
         )
         uvicorn.Server(config).run(sockets=[listening])
-
-
-if __name__ == "__main__":
-    serve(sys.argv[1])
