@@ -146,7 +146,7 @@ def test_readiness_follows_the_storage_without_a_restart(start_place: Callable[.
 
 
 def restart(server: LiveServer) -> None:
-    """Start it, and again where it could not, as a service manager does: its database may be away just then."""
+    """Start it, and again where it could not, as a service manager does: its database may be away."""
 
     def started() -> bool:
         with suppress(AssertionError):
