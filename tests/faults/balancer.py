@@ -58,9 +58,11 @@ class StandIn:
         async with asyncio.TaskGroup() as connections:
 
             def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-                opened.add(connections.create_task(self._connected(reader, writer)))
+                writers.append(writer)
+                opened.append(connections.create_task(self._connected(reader, writer)))
 
-            opened: set[asyncio.Task[None]] = set()
+            writers: list[asyncio.StreamWriter] = []
+            opened: list[asyncio.Task[None]] = []
             server = await asyncio.start_server(accept, "127.0.0.1", 0)
             self.port = server.sockets[0].getsockname()[1]
             self._listening.set()
@@ -68,6 +70,9 @@ class StandIn:
             server.close()
             for task in opened:
                 task.cancel()
+        for writer in writers:  # also of those that were cancelled before they began
+            writer.transport.abort()
+        await asyncio.sleep(0)  # which is when their sockets are closed
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         behind = await self._connect()
