@@ -45,7 +45,8 @@ class Registry(Discovering, Overridable[A], Validating, Generic[A], metaclass=Re
 
     Args:
         logic_namespace: share the artifacts with other processes, under this namespace of a registry server.
-        server: that server's URL; ``REGISTRY_SERVER_URL`` or host and port of the environment unless given.
+        server: that server's URL, or a list of URLs of servers over one store, of which one is asked and the
+            others stand by; ``REGISTRY_SERVER_URL`` or host and port of the environment unless given.
         storage: any `MutableMapping` to keep the artifacts in.
         strict: refuse callables that cannot be called as the registry's type parameters declare.
         abstract: refuse classes that do not inherit the registry's type parameter.
@@ -84,7 +85,7 @@ class Registry(Discovering, Overridable[A], Validating, Generic[A], metaclass=Re
         cls,
         *,
         logic_namespace: str | None = None,
-        server: str | None = None,
+        server: str | Iterable[str] | None = None,
         storage: MutableMapping[Any, Any] | None = None,
         strict: bool | None = None,
         abstract: bool | None = None,

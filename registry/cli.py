@@ -123,6 +123,15 @@ AuditLog = Annotated[
         show_default="none",
     ),
 ]
+Workers = Annotated[
+    int,
+    typer.Option(
+        help="Processes that serve, over a storage that they share: PostgreSQL or Redis.",
+        envvar="REGISTRY_SERVER_WORKERS",
+        min=1,
+        max=256,
+    ),
+]
 Chaos = Annotated[
     str | None,
     typer.Option(
@@ -157,6 +166,7 @@ def _root(
     trusted_proxy: TrustedProxy = None,
     audit_log: AuditLog = None,
     debug: Debug = False,
+    workers: Workers = 1,
     chaos: Chaos = None,
 ) -> None:
     if context.invoked_subcommand is None:
@@ -177,6 +187,7 @@ def serve(
     trusted_proxy: TrustedProxy = None,
     audit_log: AuditLog = None,
     debug: Debug = False,
+    workers: Workers = 1,
     chaos: Chaos = None,
 ) -> None:
     """Run a registry server until it is told to stop (Ctrl-C, or SIGTERM).
@@ -202,6 +213,7 @@ def serve(
                 tls_key=tls_key or None,
                 trusted_proxies=tuple(trusted_proxy or ()),
                 audit_log=audit_log or None,
+                workers=workers,
                 chaos=chaos,
             ),
             typer.echo,

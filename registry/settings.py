@@ -5,7 +5,7 @@ A setting that is empty counts as not set.
 ==============================  =====================================================  ===============
 variable                        is                                                     default
 ==============================  =====================================================  ===============
-``REGISTRY_SERVER_URL``         the server's address, ``http://host:port``             host and port
+``REGISTRY_SERVER_URL``         the server's address, ``http://host:port``, or several host and port
 ``REGISTRY_SERVER_HOST``        the server's host; for the server: where it listens    ``localhost``
 ``REGISTRY_SERVER_PORT``        the server's port; for the server: where it listens    ``8001``
 ``REGISTRY_SERVER_TIMEOUT``     seconds a client waits for an answer                   ``5.0``

@@ -64,14 +64,26 @@ def list_(file: KeyFile = None) -> None:
 def rotate(file: KeyFile = None) -> None:
     """Put a new key in front: it signs from now on, the older ones still verify.
 
-    Then sign again what is stored (registry resign NAMESPACE), and take the old key's line out of the file.
+    Then sign again what is stored (registry resign NAMESPACE), and take the old key out: registry key remove.
     """
     try:
         key = keyfile.rotate_keys(file)
     except OSError as error:
         raise SignatureError(f"Cannot rotate the keys: {error}", suggestions=["registry key new"]) from None
     say(f"{key.id} signs from now on")
-    say("next: registry resign NAMESPACE, for each namespace; then remove the old key's line")
+    say("next: registry resign NAMESPACE, for each namespace; then registry key remove OLD_KEY")
+
+
+@app.command()
+def remove(
+    key: Annotated[str, typer.Argument(help="Its id, as registry key list shows it.")], file: KeyFile = None
+) -> None:
+    """Take a key out of the file: what it signed is refused from now on, by running processes too."""
+    try:
+        keyfile.remove_key(key, file)
+    except OSError as error:
+        raise SignatureError(f"Cannot remove a key: {error}", suggestions=["registry key list"]) from None
+    say(f"{key} signs and verifies nothing any more")
 
 
 def resign(

@@ -108,13 +108,16 @@ class _Servers:
 
         if not self._known:
             yield from surroundings.signing_keys()
-        url = Connection(address).url
-        if url in self._known:
+        servers = Connection(address).servers
+        if servers.text in self._known:
             return
-        self._known.add(url)
-        findings = list(surroundings.server(url, surroundings.where_the_server_is(address)))
-        yield from findings
-        if findings[0].verdict == "wrong":
+        self._known.add(servers.text)
+        source, answer = surroundings.where_the_server_is(address), 0
+        for url in servers.urls:
+            findings = list(surroundings.server(url, source))
+            yield from findings
+            answer += findings[0].verdict != "wrong"
+        if not answer:
             raise _UnansweredError
 
 
@@ -217,7 +220,8 @@ def _namespace(storage: RemoteStorageProxy[Any], name: str = "") -> Iterator[Fin
     if count:
         yield finding("namespace", "ok", f"{holder} holds {_counted(count, 'entry')}", **facts)
         return
-    near = near_names(storage.namespace, (found.namespace for found in _namespaces(storage.url)))
+    others = _namespaces(storage._connection.servers.text)
+    near = near_names(storage.namespace, (found.namespace for found in others))
     yield finding("namespace", "note", f"{holder} is empty.{did_you_mean(near)}", near, **facts)
 
 

@@ -238,6 +238,31 @@ def rotate_keys(path: str | None = None) -> KeyListing:
     return KeyListing(key.id, signs=True)
 
 
+def remove_key(key_id: str, path: str | None = None) -> None:
+    """Take a key out: what it signed is refused from now on. Running processes see it at their next read.
+
+    Comments and order of the rest are kept.
+
+    Raises:
+        SignatureError: the file cannot be used, has no such key or no other, or is being changed.
+        OSError: it cannot be written.
+    """
+    path = os.path.realpath(_chosen(path))
+    with _sole_writer(path) as (beside, descriptor):
+        status = os.stat(path)
+        _, text = _read_private(_Location(path, True))
+        keys = list(parse(text, path))
+        if key_id not in keys:
+            _refuse(path, f"has no key {key_id}", "registry key list shows what it has")
+        if len(keys) == 1:
+            _refuse(path, f"has {key_id} as its only key", "registry key rotate puts another in front")
+        kept = [line for line in text.splitlines(keepends=True) if line.split()[1:2] != [key_id]]
+        _set_mode(descriptor, stat.S_IMODE(status.st_mode))
+        _write(descriptor, "".join(kept))
+        os.replace(beside, path)
+    _sync_folder(path)
+
+
 def list_keys(path: str | None = None) -> list[KeyListing]:
     """The keys of a file, the signing one first.
 

@@ -1,7 +1,8 @@
 """The border to httpx for callers in an event loop: the calls of `registry.storage.http`, awaited.
 
-What a call is, when it is sent again, when it is over and what its failures are, is decided there; here it is
-sent, and slept for. Needs asyncio, whichever loop; loaded when something is first awaited.
+What a call is, when it is sent again, when it is over and what its failures are, is decided in
+`registry.storage.call`; here it is sent, and slept for. Needs asyncio, whichever loop; loaded when something
+is first awaited.
 
 Connections belong to the loop that made them: there is one pool for each loop and server. It is closed when
 the loop shuts its asynchronous generators down, as `asyncio.run` does at its end. In a forked child it is
@@ -20,16 +21,16 @@ from typing import Any
 import httpcore
 import httpx
 
-from registry.storage.http import KEEPALIVE_SECONDS, MAX_CONNECTIONS, Call, ssl_context_for
+from registry.storage.call import Call
+from registry.storage.http import KEEPALIVE_SECONDS, MAX_CONNECTIONS, ssl_context_for
 
 
-async def run(call: Call, url: str) -> httpx.Response:
-    """Send a call to the server at ``url``, again where that is right, and return the answer."""
-    pool = await pools.transport(url)
+async def run(call: Call) -> httpx.Response:
+    """Send a call, again where that is right, and return the answer."""
     while True:
         request = call.next_request()
         try:
-            response = await _answer(call, pool, request)
+            response = await _answer(call, await pools.transport(call.server), request)
         except httpx.HTTPError as error:
             await asyncio.sleep(call.pause_after_failure(error))
             continue
@@ -40,7 +41,7 @@ async def run(call: Call, url: str) -> httpx.Response:
 
 
 async def _answer(call: Call, pool: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
-    _deadline.set(call.deadline)
+    _deadline.set(call.ends)
     response = await pool.handle_async_request(request)
     try:
         body = call.body_of(response)

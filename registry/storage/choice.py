@@ -15,7 +15,7 @@ from registry.storage.local import ThreadSafeLocalStorage
 
 
 def check_place(
-    name: str, namespace: str | None, server: str | None, storage: object, frozen: object = None
+    name: str, namespace: str | None, server: object, storage: object, frozen: object = None
 ) -> None:
     """Raise unless the keywords say of one place where the artifacts are kept."""
     if storage is not None and namespace is not None:
@@ -42,7 +42,7 @@ def check_place(
 def storage_for(
     *,
     namespace: str | None,
-    server: str | None,
+    server: str | Iterable[str] | None,
     storage: MutableMapping[Any, Any] | None,
     trust: Any,
     trusted_modules: Iterable[str],

@@ -12,8 +12,10 @@ import httpx
 from registry import settings
 from registry.errors import ValidationError
 from registry.steps import Ask, Steps, finish
-from registry.storage.http import REPEATED, AwaitedHttpClient, RegistryHttpClient
+from registry.storage.call import REPEATED
+from registry.storage.http import AwaitedHttpClient, RegistryHttpClient
 from registry.storage.problems import is_as_specified, outside_contract, raise_problem
+from registry.storage.servers import Servers
 from registry_client import Client
 from registry_client.errors import UnexpectedStatus
 from registry_client.models import Problem
@@ -23,7 +25,10 @@ PAGE_ENTRIES = 1_000
 
 
 class Address(NamedTuple):
-    """Where a server is and how to ask it, as far as the caller said; the environment says the rest."""
+    """Where a server is and how to ask it, as far as the caller said; the environment says the rest.
+
+    ``url`` may be several, of one store, separated by commas.
+    """
 
     host: str | None = None
     port: int | None = None
@@ -52,12 +57,21 @@ class Connection:
     def __init__(self, address: Address, token: str | None = None) -> None:
         self.address = address
         self._token = token
-        self._client_of_url: tuple[str, Client] | None = None
-        self._checked_url = ""
+        self._client: tuple[Servers, Client] | None = None
+        self._read: tuple[str, Servers] | None = None
 
     @property
     def url(self) -> str:
-        """The server's base URL, without a slash at the end.
+        """The server's base URL, without a slash at the end; of several, the one that is asked now.
+
+        Raises:
+            ValidationError: what was given, or is in the environment, is no address.
+        """
+        return self.servers.current
+
+    @property
+    def servers(self) -> Servers:
+        """The servers, mostly one; calls of this process share what is known of them.
 
         Raises:
             ValidationError: what was given, or is in the environment, is no address.
@@ -71,11 +85,11 @@ class Connection:
         port = port if port is not None else settings.server_port()
         return self._checked(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
 
-    def _checked(self, url: str) -> str:
-        if url != self._checked_url:
-            _check_url(url)
-            self._checked_url = url
-        return url.rstrip("/")
+    def _checked(self, text: str) -> Servers:
+        read = self._read
+        if read is None or read[0] != text:
+            self._read = read = text, _servers_of(text)
+        return read[1]
 
     @property
     def timeout(self) -> float:
@@ -88,18 +102,18 @@ class Connection:
         Raises:
             ValidationError: what the server answered, as a local registry would raise it, or `RemoteError`.
         """
-        server = self.url
-        with Understanding(server):
-            response: Response[Any] = operation.sync_detailed(*path, client=self.client(server), **arguments)
-        return answer_of(response, server, arguments)
+        servers = self.servers
+        with Understanding(servers):
+            response: Response[Any] = operation.sync_detailed(*path, client=self.client(servers), **arguments)
+        return answer_of(response, servers.current, arguments)
 
     async def awaiting(self, method: str, operation: Any, *path: str, **arguments: Any) -> Any:
         """`call`, which is the one ``method`` there is, awaited."""
-        server = self.url
-        with Understanding(server):
-            client = self.client(server)
+        servers = self.servers
+        with Understanding(servers):
+            client = self.client(servers)
             response: Response[Any] = await operation.asyncio_detailed(*path, client=client, **arguments)
-        return answer_of(response, server, arguments)
+        return answer_of(response, servers.current, arguments)
 
     def raw(self, operation: Any, *path: str, **arguments: Any) -> dict[str, Any]:
         """The answer of an operation as JSON has it, with `Body` as its ``body``.
@@ -109,16 +123,17 @@ class Connection:
         Raises:
             ValidationError: as `call`.
         """
-        server = self.url
-        with Understanding(server):
-            client = self.client(server)
+        servers = self.servers
+        with Understanding(servers):
+            client = self.client(servers)
             response = client.get_httpx_client().request(**operation._get_kwargs(*path, **arguments))
             if response.status_code == HTTPStatus.OK:
                 answer = json.loads(response.content)
             else:
-                answer = answer_of(operation._build_response(client=client, response=response), server, {})
+                built = operation._build_response(client=client, response=response)
+                answer = answer_of(built, servers.current, {})
         if type(answer) is not dict:
-            raise outside_contract(server, "an answer that is not as specified")
+            raise outside_contract(servers.current, "an answer that is not as specified")
         return answer
 
     def pages(self, operation: Any, *path: str, prefix: str = "") -> Iterator[Any]:
@@ -138,21 +153,21 @@ class Connection:
             raise outside_contract(self.url, "a page that is followed by itself")
         return listing, listing.next_ or None
 
-    def client(self, server: str) -> Client:
-        """The generated client of this server."""
-        known = self._client_of_url
-        if known is not None and known[0] == server:
+    def client(self, servers: Servers) -> Client:
+        """The generated client of these servers."""
+        known = self._client
+        if known is not None and known[0] is servers:
             return known[1]
-        client = Client(base_url=server, raise_on_unexpected_status=True)
-        http = self.http_client(server)
+        client = Client(base_url=servers.current, raise_on_unexpected_status=True)
+        http = self.http_client(servers)
         client.set_httpx_client(cast(httpx.Client, http))
         client.set_async_httpx_client(cast(httpx.AsyncClient, AwaitedHttpClient(http)))
-        self._client_of_url = (server, client)
+        self._client = (servers, client)
         return client
 
-    def http_client(self, server: str) -> RegistryHttpClient:
-        """What calls of this server are sent through."""
-        return RegistryHttpClient(server, timeout=lambda: self.timeout, token=self._current_token)
+    def http_client(self, servers: Servers) -> RegistryHttpClient:
+        """What calls of these servers are sent through."""
+        return RegistryHttpClient(servers, timeout=lambda: self.timeout, token=self._current_token)
 
     def _current_token(self) -> str | None:
         return self._token if self._token is not None else settings.server_token()
@@ -161,19 +176,19 @@ class Connection:
 class Understanding:
     """Within the block, what the generated client raises at an answer it cannot read is ours."""
 
-    def __init__(self, server: str) -> None:
-        self._server = server
+    def __init__(self, servers: Servers) -> None:
+        self._servers = servers
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if isinstance(error, UnexpectedStatus):
-            raise outside_contract(self._server, f"status {error.status_code}") from None
+            raise outside_contract(self._servers.current, f"status {error.status_code}") from None
         # Some of ours are builtins too, and stay what they are.
         if isinstance(error, _UNREADABLE) and not isinstance(error, ValidationError):
             reason = f"an answer that is not as specified ({type(error).__name__})"
-            raise outside_contract(self._server, reason) from error
+            raise outside_contract(self._servers.current, reason) from error
 
 
 _UNREADABLE = ValueError, KeyError, TypeError, AttributeError, RecursionError
@@ -190,6 +205,17 @@ def answer_of(response: Response[Any], server: str, arguments: Mapping[str, Any]
     if answer is None and not not_modified:
         raise outside_contract(server, f"status {response.status_code:d} without its body")
     return answer
+
+
+_known: dict[str, Servers] = {}
+
+
+def _servers_of(text: str) -> Servers:
+    urls = [url.strip() for url in text.split(",")]
+    for url in urls:
+        _check_url(url)
+    servers = Servers(urls)
+    return _known.setdefault(servers.text, servers)
 
 
 def _check_url(url: str) -> None:

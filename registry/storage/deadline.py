@@ -76,7 +76,9 @@ class _Stream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        return _Stream(self._stream.start_tls(ssl_context, server_hostname, _left()))
+        left = _left()  # of the call; what is given is for the whole handshake
+        given = left if timeout is None or (left is not None and left < timeout) else timeout
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, given))
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)

@@ -14,6 +14,7 @@ import httpcore
 from registry.storage.connection import PAGE_ENTRIES, Address, Body, Connection
 from registry.storage.deadline import DeadlineBackend
 from registry.storage.http import RegistryHttpClient, Transport
+from registry.storage.servers import Servers
 from registry_client.api.entries import list_items
 from registry_client.api.watch import watch_namespace, watch_namespaces
 from registry_client.types import UNSET
@@ -23,7 +24,7 @@ MARGIN_SECONDS: Final = 5.0
 
 
 class Line(Connection):
-    """A server, as seen by one thread that waits for it and others that may end the wait.
+    """A server, or several of one store: one thread waits for it, and others may end the wait.
 
     Every call has a deadline, given by `timeout`.
 
@@ -32,21 +33,29 @@ class Line(Connection):
     """
 
     def __init__(self, address: Address, token: str | None = None) -> None:
-        super().__init__(Address(url=Connection(address).url), token)
+        super().__init__(Address(url=Connection(address).servers.text), token)
         self.seconds = MARGIN_SECONDS
         self._network = _InterruptibleBackend()
-        self._transport: Transport | None = None
+        self._transports: dict[str, Transport] = {}
 
     @property
     def timeout(self) -> float:
         """Seconds that the next call may take."""
         return self.seconds
 
-    def http_client(self, server: str) -> RegistryHttpClient:
-        self._transport = Transport(server, self._network)
+    def http_client(self, servers: Servers) -> RegistryHttpClient:
         return RegistryHttpClient(
-            server, timeout=lambda: self.seconds, token=self._current_token, transport=self._transport
+            servers,
+            timeout=lambda: self.seconds,
+            token=self._current_token,
+            transport=self._transport,
+            waits=True,
         )
+
+    def _transport(self, url: str) -> Transport:
+        if url not in self._transports:
+            self._transports[url] = Transport(url, self._network)
+        return self._transports[url]
 
     def page(self, namespace: str, page: str | None) -> dict[str, Any]:
         """A page of a namespace's entries, with their values."""
@@ -70,8 +79,8 @@ class Line(Connection):
 
     def close(self) -> None:
         """Let go of the connections. For the thread that waits, or when it waits no more."""
-        if self._transport is not None:
-            self._transport.close()
+        for transport in self._transports.values():
+            transport.close()
 
 
 class _InterruptibleBackend(DeadlineBackend):

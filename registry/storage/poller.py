@@ -296,7 +296,7 @@ class _Pollers:
         """The poller of the server of ``connection``."""
         line = Line(connection.address, connection._token)
         with self._lock:
-            key = line.url, connection._token
+            key = line.servers.text, connection._token
             poller = self._pollers.get(key)
             if poller is None:
                 poller = self._pollers[key] = Poller(line)

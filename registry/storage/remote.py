@@ -14,7 +14,7 @@ from registry.envelope.codec import EnvelopeCodec, may_be_shared
 from registry.envelope.form import Envelope
 from registry.envelope.signing import key_id_of
 from registry.envelope.trust import Trust, TrustPolicy
-from registry.errors import PreconditionFailedError, RegistryError
+from registry.errors import OutcomeUnknownError, PreconditionFailedError, RegistryError
 from registry.identity import identity_of
 from registry.names import check_key, check_namespace
 from registry.origin import JSON_VALUE, origin_of
@@ -22,6 +22,7 @@ from registry.steps import Ask, Steps, finish, finish_awaiting
 from registry.storage import bulk
 from registry.storage.base import PRESENT, Claim, Progress, Storage, as_items, no_progress
 from registry.storage.connection import Address, Connection
+from registry.storage.servers import as_setting
 from registry.versions.aliases import Alias, following, is_alias, read
 from registry.versions.deprecation import Deprecation, deprecation_of, warn_once
 from registry_client.api.entries import (
@@ -94,11 +95,12 @@ class RemoteStorageProxy(Storage[str, V]):
         host: the server's name; ``REGISTRY_SERVER_HOST`` or ``localhost`` unless given.
         port: its port; ``REGISTRY_SERVER_PORT`` or 8001 unless given.
         timeout: seconds for a whole operation; ``REGISTRY_SERVER_TIMEOUT``, read at each call, or 5 unless
-        given. url: ``http://host:port`` in place of host and port; ``REGISTRY_SERVER_URL`` is asked before
-        theirs. token: bearer token; ``REGISTRY_SERVER_TOKEN`` unless given. trust: what may be decoded:
-        ``json``, ``refs``, ``signed`` or ``unsafe``; see ``docs/trust.md``. trusted_modules: modules into
-        which unsigned references are followed. home_package: the package of whoever made this, trusted at
-        ``refs``. describe: what else a key and its value say of themselves in the envelope's ``meta``.
+        given. url: ``http://host:port`` in place of host and port, or those of several servers of one store,
+        with commas or as a list: a call that one does not answer goes to the next. ``REGISTRY_SERVER_URL`` is
+        asked before theirs. token: bearer token; ``REGISTRY_SERVER_TOKEN`` unless given. trust: what may be
+        decoded: ``json``, ``refs``, ``signed`` or ``unsafe``; see ``docs/trust.md``. trusted_modules: modules
+        into which unsigned references are followed. home_package: the package of whoever made this, trusted
+        at ``refs``. describe: what else a key and its value say of themselves in the envelope's ``meta``.
 
     Raises:
         NamespaceError: not a namespace.
@@ -111,7 +113,7 @@ class RemoteStorageProxy(Storage[str, V]):
         port: int | None = None,
         timeout: float | None = None,
         *,
-        url: str | None = None,
+        url: str | Iterable[str] | None = None,
         token: str | None = None,
         trust: Trust | str = Trust.SIGNED,
         trusted_modules: Iterable[str] = (),
@@ -119,7 +121,7 @@ class RemoteStorageProxy(Storage[str, V]):
         describe: Callable[[str, Any], Mapping[str, str]] | None = None,
     ) -> None:
         self.namespace = check_namespace(namespace)
-        self._connection = Connection(Address(host, port, timeout, url), token)
+        self._connection = Connection(Address(host, port, timeout, as_setting(url)), token)
         policy = TrustPolicy(trust, trusted_modules=trusted_modules, home_package=home_package)
         self._codec = EnvelopeCodec(policy)
         self._describe = describe
@@ -129,7 +131,7 @@ class RemoteStorageProxy(Storage[str, V]):
 
     @property
     def url(self) -> str:
-        """The server's base URL, without a slash at the end."""
+        """The server's base URL, without a slash at the end; of several, the one that is asked now."""
         return self._connection.url
 
     @property
@@ -150,10 +152,10 @@ class RemoteStorageProxy(Storage[str, V]):
 
     @property
     def location(self) -> str:
-        return f"{self.namespace} at {self.url}"
+        return f"{self.namespace} at {self._connection.servers}"
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.namespace!r}, url={self.url!r})"
+        return f"{type(self).__name__}({self.namespace!r}, url={self._connection.servers.text!r})"
 
     def __reduce__(self) -> Any:
         policy = self._codec.policy
@@ -266,7 +268,7 @@ class RemoteStorageProxy(Storage[str, V]):
         try:
             result = yield self._ask(set_entry, body=_set_request(key, envelope), **condition)
         except PreconditionFailedError as failure:
-            return self._own_or_lost(failure, envelope)
+            return self._own_or_lost(failure, envelope, replaces="if_match" in condition)
         return Claim(True, result.etag)
 
     def resign(self, key: str) -> None:
@@ -401,11 +403,21 @@ class RemoteStorageProxy(Storage[str, V]):
 
     # ---- what a lost condition tells
 
-    def _own_or_lost(self, failure: PreconditionFailedError, offered: Envelope) -> Claim:
-        """The claim whose condition failed; won after all if only the answer to its success was lost."""
+    def _own_or_lost(self, failure: PreconditionFailedError, offered: Envelope, *, replaces: bool) -> Claim:
+        """The claim whose condition failed; won after all if only the answer to its success was lost.
+
+        Raises:
+            OutcomeUnknownError: it may have replaced the entry, and been replaced itself since.
+        """
         current = failure.context["current"]
         if failure.context["repeated"] and current is not None and current["digest"] == offered.digest:
             return Claim(True, current["etag"])
+        if failure.context["repeated"] and replaces:
+            raise OutcomeUnknownError(
+                "Outcome unknown: the answer to a replacement was lost, and the entry was written to since",
+                suggestions=["read the entry before writing again"],
+                context={"current": current},
+            ) from failure
         return self._lost(current, offered)
 
     def _lost(self, current: dict[str, Any] | None, offered: Envelope) -> Claim:

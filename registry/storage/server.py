@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from registry.storage.connection import Address, Connection
+from registry.storage.servers import as_setting
 from registry_client.api.entries import count_entries
 from registry_client.api.namespaces import clear_namespace, list_namespaces
 from registry_client.api.service import get_capabilities, get_health, get_readiness, get_stats
@@ -22,13 +23,17 @@ class RegistryServer:
     """What a server says of itself. Arguments and environment as `RemoteStorageProxy`'s."""
 
     def __init__(
-        self, url: str | None = None, *, timeout: float | None = None, token: str | None = None
+        self,
+        url: str | Iterable[str] | None = None,
+        *,
+        timeout: float | None = None,
+        token: str | None = None,
     ) -> None:
-        self._connection = Connection(Address(timeout=timeout, url=url), token)
+        self._connection = Connection(Address(timeout=timeout, url=as_setting(url)), token)
 
     @property
     def url(self) -> str:
-        """The server's base URL."""
+        """The server's base URL; of several, the one that is asked now."""
         return self._connection.url
 
     def namespaces(self, prefix: str = "") -> Iterator[NamespaceSummary]:

@@ -274,7 +274,7 @@ def _written(storage: RemoteStorageProxy[Any], key: str, envelope: Envelope, sto
     try:
         storage._set(key, envelope, **condition)
     except PreconditionFailedError as failure:
-        return storage._own_or_lost(failure, envelope).won
+        return storage._own_or_lost(failure, envelope, replaces=stored is not None).won
     return True
 
 

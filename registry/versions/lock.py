@@ -126,7 +126,8 @@ def entries_at_one_moment(storage: RemoteStorageProxy[Any]) -> list[Stored]:
     """
     from registry.storage.server import RegistryServer
 
-    server = RegistryServer(storage.url, timeout=storage.timeout, token=storage._connection._token)
+    connection = storage._connection
+    server = RegistryServer(connection.servers.text, timeout=storage.timeout, token=connection._token)
     cursor = server.cursor(storage.namespace)
     for _ in range(_ATTEMPTS):
         entries = list(storage.entries())

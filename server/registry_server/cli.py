@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import os
 import signal
 import socket
 import ssl
@@ -26,6 +27,7 @@ from registry_server.settings import ServerSettings
 from registry_server.storage.base import StorageBackend, StorageSetupError
 from registry_server.storage.select import allowing_volatile, backend_from_url, default_url
 from registry_server.watch import WatchHub
+from registry_server.workers import Supervisor, Tell, WorkersFailedError
 
 GRACE_SECONDS = 5
 """How long requests under way may take to finish once the server was told to stop."""
@@ -68,18 +70,88 @@ def serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
     """
     logging.basicConfig(level=logging.DEBUG if settings.debug else logging.WARNING, stream=sys.stderr)
     logging.getLogger("connexion").setLevel(logging.ERROR)  # it warns of a security scheme that we compile
+    if settings.workers > 1:
+        _serve_by_workers(settings, say)
+        return
     sockets = _bind(settings.host, settings.port)
+
+    def greet(lines: list[str]) -> None:
+        for line in lines:
+            say(line)
+
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(settings, sockets, say))
-    except (StorageSetupError, TokenFileError) as error:
-        raise SetupError(str(error)) from None
+        _run(settings, sockets, greet, say)
     finally:
         for bound in sockets:
             bound.close()
 
 
-async def _serve(settings: ServerSettings, sockets: list[socket.socket], say: Callable[[str], None]) -> None:
+def _run(
+    settings: ServerSettings,
+    sockets: list[socket.socket],
+    greet: Callable[[list[str]], object],
+    say: Callable[[str], None],
+    life: int | None = None,
+) -> None:
+    """Serve in this process; stop at SIGINT or SIGTERM, and when there is something to read at ``life``."""
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(settings, sockets, greet, say, life))
+    except (StorageSetupError, TokenFileError) as error:
+        raise SetupError(str(error)) from None
+
+
+def _serve_by_workers(settings: ServerSettings, say: Callable[[str], None]) -> None:
+    _check_can_have_workers(settings)
+    for bound in _bind(settings.host, settings.port):  # that nobody else listens: workers share the port
+        bound.close()
+    port = settings.port
+
+    def bind() -> list[socket.socket]:
+        nonlocal port
+        sockets = _bind(settings.host, port, shared=True)
+        port = sockets[0].getsockname()[1]
+        return sockets
+
+    def work(sockets: list[socket.socket], life: int, tell: Tell) -> None:
+        try:
+            _run(
+                settings,
+                sockets,
+                lambda lines: tell(ready=lines),
+                lambda line: tell(stopped=line),
+                life,
+            )
+        except SetupError as error:
+            tell(failed=str(error))
+
+    try:
+        Supervisor(settings.workers, bind, work, say).run()
+    except WorkersFailedError as error:
+        raise SetupError(str(error)) from None
+
+
+def _check_can_have_workers(settings: ServerSettings) -> None:
+    scheme = settings.storage.partition(":")[0].lower()
+    if scheme in ("sqlite", "memory"):
+        whose = "memory is of one process" if scheme == "memory" else "one process owns a SQLite file"
+        raise SetupError(
+            f"--workers {settings.workers} needs a storage that processes share, and {whose}. "
+            "Use --storage postgresql://host/database or redis://host, or --workers 1"
+        )
+    if not (hasattr(os, "fork") and hasattr(socket, "SO_REUSEPORT")):
+        raise SetupError(
+            "This system has no --workers. Start several servers over one storage, each with a --port"
+        )
+
+
+async def _serve(
+    settings: ServerSettings,
+    sockets: list[socket.socket],
+    greet: Callable[[list[str]], object],
+    say: Callable[[str], None],
+    life: int | None,
+) -> None:
     backend = backend_from_url(settings.storage)
     guard = guard_of(settings)
     hub = WatchHub(backend)
@@ -87,8 +159,9 @@ async def _serve(settings: ServerSettings, sockets: list[socket.socket], say: Ca
     with server.stopped_by_signals():
         await backend.open()
         try:
-            for line in _greeting(settings, sockets, backend, guard):
-                say(line)
+            greet(_greeting(settings, sockets, backend, guard))
+            if life is not None:
+                asyncio.get_running_loop().add_reader(life, server.supervisor_is_gone, life)
             await server.serve(sockets=sockets)
         finally:
             await backend.close()
@@ -134,6 +207,11 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # Uvicorn breaks off what is under way at a second Ctrl-C; ours takes `GRACE_SECONDS` at most anyway.
+        self.should_exit = True
+
+    def supervisor_is_gone(self, life: int) -> None:
+        """Stop: nobody watches over this worker any more."""
+        asyncio.get_running_loop().remove_reader(life)
         self.should_exit = True
 
     @contextmanager
@@ -204,8 +282,11 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-def _bind(host: str, port: int) -> list[socket.socket]:
-    """Sockets on each address of ``host``: ``localhost`` is 127.0.0.1 and ::1 where the machine has both."""
+def _bind(host: str, port: int, *, shared: bool = False) -> list[socket.socket]:
+    """Sockets on each address of ``host``: ``localhost`` is 127.0.0.1 and ::1 where the machine has both.
+
+    With ``shared`` other sockets of this user may listen on the same addresses, and share the connections.
+    """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
@@ -218,7 +299,7 @@ def _bind(host: str, port: int) -> list[socket.socket]:
         if sockets and port == 0:  # the port that the system chose for the first address
             address = (address[0], sockets[0].getsockname()[1], *address[2:])
         try:
-            sockets.append(_listening(family, kind, protocol, address))
+            sockets.append(_listening(family, kind, protocol, address, shared))
         except OSError as error:
             failure = error
             if error.errno not in _NO_SUCH_ADDRESS:
@@ -238,10 +319,14 @@ def _bind(host: str, port: int) -> list[socket.socket]:
 _NO_SUCH_ADDRESS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
-def _listening(family: int, kind: int, protocol: int, address: tuple[object, ...]) -> socket.socket:
+def _listening(
+    family: int, kind: int, protocol: int, address: tuple[object, ...], shared: bool
+) -> socket.socket:
     bound = socket.socket(family, kind, protocol)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         bound.bind(address)

@@ -27,6 +27,7 @@ class ServerSettings:
         tls_key: its private key, a PEM file; None where ``tls_cert`` holds it too.
         trusted_proxies: addresses and networks whose X-Forwarded-For and X-Forwarded-Proto are believed.
         audit_log: file to append a line to for each write; None for none.
+        workers: processes that serve, over a storage that they share; 1 for this one alone.
         chaos: how often it fails on purpose; None for never.
     """
 
@@ -42,6 +43,7 @@ class ServerSettings:
     tls_key: str | None = None
     trusted_proxies: tuple[str, ...] = ()
     audit_log: str | None = None
+    workers: int = 1
     chaos: Chaos | None = None
 
     @property

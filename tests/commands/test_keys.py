@@ -110,6 +110,37 @@ class TestRotate:
         assert_mistake(run("key", "rotate"), "Cannot rotate the keys", suggests="registry key new")
 
 
+class TestRemove:
+    def test_a_key_that_was_rotated_out_is_taken_out(self, run, home):
+        run("key", "new")
+        (old,) = keyfile.list_keys()
+        (home / OWN).write_text(f"# of the team\n{(home / OWN).read_text()}")
+        (home / OWN).chmod(0o600)
+        run("key", "rotate")
+
+        ran = run("key", "remove", old.id)
+
+        (left,) = keyfile.list_keys()
+        assert left.id != old.id
+        assert ran.lines == [f"{old.id} signs and verifies nothing any more"]
+        assert "# of the team" in (home / OWN).read_text()
+        assert stat.S_IMODE((home / OWN).stat().st_mode) == 0o600
+
+    @pytest.mark.parametrize("which", ["the only one", "another"])
+    def test_a_key_that_is_the_only_one_or_not_there_is_not(self, run, home, which):
+        run("key", "new")
+        (own,) = keyfile.list_keys()
+        before = (home / OWN).read_text()
+
+        ran = run("key", "remove", own.id if which == "the only one" else "nothing")
+
+        assert_mistake(ran, "has", suggests="registry key")
+        assert (home / OWN).read_text() == before
+
+    def test_nothing_to_remove_from(self, run):
+        assert_mistake(run("key", "remove", "x"), "Cannot remove a key", suggests="registry key list")
+
+
 class TestResign:
     def test_entries_of_an_old_key_get_the_new_ones_signature(self, run, storage):
         storage["f"] = function

@@ -28,7 +28,7 @@ from registry import (
 )
 from registry.discovery import BrokenArtifactWarning
 from registry.storage import aremote
-from registry.storage.http import MAX_ANSWER_BYTES
+from registry.storage.call import MAX_ANSWER_BYTES
 from registry.storage.remote import RemoteStorageProxy
 from tests.e2e.children import in_child
 from tests.server.processes import SOURCES

@@ -26,7 +26,7 @@ from registry.errors import (
     UntrustedError,
     ValidationError,
 )
-from registry.storage.http import CONNECT_RETRY_SECONDS, MAX_ANSWER_BYTES
+from registry.storage.call import CONNECT_RETRY_SECONDS, MAX_ANSWER_BYTES
 from registry.storage.remote import RemoteStorageProxy
 from tests.unit.storage.bad_server import (
     ETAG,
@@ -229,7 +229,7 @@ HTML = b"<html><body>Please log in</body></html>"
 NONSENSE = {
     "HTML": answers(200, HTML, content="text/html"),
     "an HTML page for what is missing": answers(404, HTML, content="text/html"),
-    "a proxy's page": answers(502, HTML, content="text/html"),
+    "a proxy's page": answers(500, HTML, content="text/html"),
     "nothing": answers(200),
     "no JSON": answers(200, b'{"value": '),
     "no UTF-8": answers(200, b'{"value": "\xff"}'),
@@ -563,6 +563,25 @@ def test_a_replacement_whose_answer_was_lost_recognises_its_own_success(server_t
 
     assert proxy(server).replace("mse", {"a": 1}, "e.6").won
     assert [request.headers["if-match"] for request in server.requests] == ['"e.6"', '"e.6"']
+
+
+def test_a_replacement_whose_answer_was_lost_and_that_was_replaced_since_has_not_failed(server_that):
+    """A counter that went on to add once more would have counted twice."""
+    others = {"revision": 8, "etag": "e.8", "digest": "sha256:" + "1" * 64, "meta": {}}
+    server = server_that(resets, problem(412, "precondition_failed", current=others))
+
+    with pytest.raises(OutcomeUnknownError):
+        proxy(server).replace("mse", {"a": 1}, "e.6")
+
+
+def test_a_create_whose_answer_was_lost_has_failed_where_another_holds_the_name(server_that):
+    others = {"revision": 8, "etag": "e.8", "digest": "sha256:" + "1" * 64, "meta": {}}
+
+    assert (
+        not proxy(server_that(resets, problem(412, "precondition_failed", current=others)))
+        .claim("mse", 1)
+        .won
+    )
 
 
 @pytest.mark.parametrize("second", [problem(404, "key_not_found"), problem(412, "precondition_failed")])

@@ -1,0 +1,305 @@
+"""One call of a server: when it is sent again, to which server, when it is over, and what its failures are.
+
+Nothing here sends or sleeps: `Call.run` does so for threads, `registry.storage.aremote` for event loops.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Final, NoReturn
+
+import httpx
+
+from registry.errors import OutcomeUnknownError, RemoteError, ServerTimeoutError, ServerUnreachableError
+from registry.storage.deadline import set_deadline
+from registry.storage.problems import outside_contract, refused
+from registry.storage.servers import CONNECT_SECONDS, Servers
+
+CONNECT_RETRY_SECONDS: Final = 0.5
+"""How long a refused connection is tried again: nothing was sent, so for writes too."""
+
+MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
+"""The largest answer that is read; a full page of the largest values is far below."""
+
+REPEATED: Final = "registry-client-repeated"
+"""Header field of an answer to a request that was sent again after its first answer was lost."""
+
+_ATTEMPTS = 3
+_BY_GATEWAY = 502, 504
+"""A proxy's answer in the place of a server that broke off or was silent, maybe after it had done it."""
+
+
+class Call:
+    """One request with its retries, within one deadline; whoever runs it sends, and sleeps where told to.
+
+    Attributes:
+        server: base URL of the one that the next request goes to.
+        ends: when the attempt under way has to be over, of `time.monotonic`.
+    """
+
+    def __init__(
+        self,
+        method: str,
+        servers: Servers,
+        path: str,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        *,
+        started: float,
+        seconds: float,
+    ) -> None:
+        self.method = method
+        self.server = servers.current
+        self.ends = self._deadline = started + seconds
+        self._servers = servers
+        self._path = path
+        self._headers = headers
+        self._content = content
+        self._repeatable = method == "GET" or "If-Match" in headers or "If-None-Match" in headers
+        self._started = started
+        self._attempt = 0
+        self._moves = 0
+        self._broke_off = self._lost_an_answer = False
+
+    def share_the_time(self) -> None:
+        """Have the first attempt of a read end so early that another server can answer in its place.
+
+        Not of a write: a server that hangs may still do it when it goes on, after what others wrote since.
+        """
+        if self.method != "GET":
+            return
+        half = (self._deadline - self._started) / 2
+        if self._servers.may_return():
+            self.server = self._servers.urls[0]
+            half = min(half, CONNECT_SECONDS)
+        self.ends = self._started + half
+
+    def run(self, transport: Callable[[str], httpx.BaseTransport]) -> httpx.Response:
+        """Send it, again where that is right, and return the answer."""
+        while True:
+            request = self.next_request()
+            try:
+                response = self._answer(transport(self.server), request)
+            except httpx.HTTPError as error:
+                time.sleep(self.pause_after_failure(error))
+                continue
+            pause = self.pause_after_answer(response)
+            if pause is None:
+                return self.recognised(response)
+            time.sleep(pause)
+
+    def next_request(self) -> httpx.Request:
+        """The request for the next attempt; each of its steps may take the time that is left."""
+        self._attempt += 1
+        target = self.server + self._path
+        request = httpx.Request(self.method, target, headers=self._headers, content=self._content)
+        timeout = dict.fromkeys(("connect", "read", "write", "pool"), self._left())
+        if self._another_is_left():
+            timeout["connect"] = min(timeout["connect"], CONNECT_SECONDS)
+        request.extensions["timeout"] = timeout
+        return request
+
+    def _answer(self, pool: httpx.BaseTransport, request: httpx.Request) -> httpx.Response:
+        set_deadline(self.ends)
+        response = pool.handle_request(request)
+        try:
+            body = self.body_of(response)
+            assert isinstance(response.stream, httpx.SyncByteStream)
+            for part in response.stream:
+                body.add(part)
+        finally:
+            response.close()
+        return body.whole(request)
+
+    def body_of(self, response: httpx.Response) -> Body:
+        """What collects the parts of an answer.
+
+        Raises:
+            ServerFaultError: the answer is compressed, which was not asked for.
+        """
+        if "content-encoding" in response.headers:
+            raise outside_contract(self.server, "a compressed answer, which was not asked for")
+        return Body(response, self.server)
+
+    # ---- from server to server
+
+    def _another_is_left(self) -> bool:
+        """Whether there is a server that was not asked yet."""
+        return self._moves + 1 < len(self._servers.urls)
+
+    def _move(self) -> bool:
+        """Go on to the next server, if there is one; whether it is one that was not asked yet."""
+        left = self._another_is_left()
+        if self._servers.several:
+            self.server = self._servers.after(self.server)
+            self.ends = self._deadline
+            self._moves += 1
+            self._broke_off = False
+        return left
+
+    def _go_on(self, *, at_most: float = float("inf")) -> float:
+        """Move, and the seconds to sleep before the next attempt: 0 where that server was not asked yet."""
+        return 0.0 if self._move() else self._pause(at_most=at_most)
+
+    def _may_try_again(self) -> bool:
+        return self._attempt < _ATTEMPTS * len(self._servers.urls) and self._deadline - time.monotonic() > 0.1
+
+    # ---- what came of an attempt
+
+    def pause_after_answer(self, response: httpx.Response) -> float | None:
+        """Seconds to sleep before this is sent again; None where ``response`` is the answer."""
+        status = response.status_code
+        if status != 503 and status not in _BY_GATEWAY:
+            if self.server is not self._servers.current:
+                self._servers.answered(self.server)
+            return None
+        # The protocol says of one code that nothing was done; a server that has its storage may do it.
+        undone = self._another_is_left() and b'"storage_unavailable"' in response.content
+        if not ((self._repeatable or undone) and self._may_try_again()):
+            self._move()
+            return None
+        # Its storage went away while it wrote: the next answer may be about what this one did.
+        self._lost_an_answer |= status in _BY_GATEWAY or b'"outcome_unknown"' in response.content
+        return self._go_on()
+
+    def recognised(self, response: httpx.Response) -> httpx.Response:
+        """``response``, marked if it may be about what this call did before its first answer was lost."""
+        status = response.status_code
+        if status in (401, 403) and "json" not in response.headers.get("content-type", ""):
+            raise refused(self.server, status)  # by something in front of the server
+        if status in _BY_GATEWAY and not self._repeatable:
+            self._unknown(httpx.ReadError(f"a proxy answered {status}"))
+        if self._lost_an_answer:
+            response.headers[REPEATED] = "1"
+            if self.method != "GET" and status >= 500:  # which tells nothing of the first attempt
+                self._unknown(httpx.ReadError("the first answer was lost"))
+            if self.method == "DELETE" and status in (404, 412):
+                self._unknown(httpx.ReadError("the first answer was lost"))  # gone: by us or by others
+        return response
+
+    def _left(self) -> float:
+        return max(self.ends - time.monotonic(), 0.001)
+
+    def _pause(self, *, at_most: float = float("inf")) -> float:
+        rounds = -(-self._attempt // len(self._servers.urls))
+        return min(random.uniform(0.5, 1.0) * 0.05 * 2.0**rounds, self._left(), at_most)
+
+    def pause_after_failure(self, failure: httpx.HTTPError) -> float:
+        """Seconds to sleep before this may be sent again, else raise what happened."""
+        error = _unchained(failure)
+        if isinstance(error, httpx.ConnectError):
+            return self._pause_unconnected(error)
+        if isinstance(error, httpx.PoolTimeout):
+            raise self._timeout(error) from error
+        if isinstance(error, httpx.ConnectTimeout):  # nothing was sent
+            if self._move() and self._may_try_again():
+                return 0.0
+            raise self._timeout(error) from error
+        if isinstance(error, httpx.TimeoutException):
+            return self._pause_unanswered(error)
+        if not self._repeatable:
+            self._unknown(error)
+        self._lost_an_answer = True
+        if self._may_try_again():
+            # A connection that was kept may have ended for no fault of the server's; a second one does not.
+            again, self._broke_off = self._broke_off, True
+            return self._go_on() if again and self._servers.several else self._pause()
+        if self.method != "GET":
+            self._unknown(error)
+        raise ServerUnreachableError(
+            f"Lost the connection to registry server {self.server}: {_reason(error)}",
+            suggestions=["see whether the server is running", "try again"],
+        ) from error
+
+    def _pause_unconnected(self, error: httpx.ConnectError) -> float:
+        retries_end = min(self._started + CONNECT_RETRY_SECONDS, self._deadline)
+        if "certificate verify failed" in str(error).lower():
+            raise self._untrusted(error) from error
+        if self._another_is_left():
+            return self._go_on()
+        if (left := retries_end - time.monotonic()) > 0:
+            return self._go_on(at_most=left)
+        raise self._unreachable(error) from error
+
+    def _pause_unanswered(self, error: httpx.TimeoutException) -> float:
+        shared = self.ends < self._deadline
+        self._move()
+        if shared and self._may_try_again():
+            return 0.0
+        if self._repeatable:
+            raise self._timeout(error) from error
+        self._unknown(error)
+
+    def _unreachable(self, error: Exception) -> RemoteError:
+        several = f"any of the registry servers {self._servers}"
+        where = several if self._servers.several else f"registry server {self.server}"
+        return ServerUnreachableError(
+            f"Cannot connect to {where}: {_reason(error)}",
+            suggestions=["start a server: python -m registry", "set REGISTRY_SERVER_URL to where one runs"],
+            context={"server": self._servers.text},
+        )
+
+    def _untrusted(self, error: Exception) -> RemoteError:
+        return ServerUnreachableError(
+            f"Registry server {self.server} has a certificate that is not trusted here: {_reason(error)}",
+            suggestions=["set REGISTRY_SERVER_CA to the file of the authority that signed it"],
+            context={"server": self.server},
+        )
+
+    def _timeout(self, error: Exception) -> RemoteError:
+        seconds = self._deadline - self._started
+        return ServerTimeoutError(
+            f"Request timeout: registry server {self.server} did not answer within {seconds:.3g} s",
+            suggestions=["wait longer: REGISTRY_SERVER_TIMEOUT=30", "see how loaded the server is: /stats"],
+            context={"server": self.server, "timeout": seconds},
+        )
+
+    def _unknown(self, error: Exception) -> NoReturn:
+        timed_out = isinstance(error, httpx.TimeoutException)
+        how = "the timeout passed" if timed_out else "the connection died"
+        raise OutcomeUnknownError(
+            f"Outcome unknown: {how} while registry server {self.server} had a write under way",
+            suggestions=[
+                "read the entry before writing again",
+                "write conditionally: such writes are retried safely",
+            ],
+            context={"server": self.server, "method": self.method},
+        ) from error
+
+
+class Body:
+    """The body of an answer, put together from its parts and no larger than `MAX_ANSWER_BYTES`."""
+
+    def __init__(self, response: httpx.Response, server: str) -> None:
+        self._response = response
+        self._server = server
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def add(self, part: bytes) -> None:
+        """Take the next part.
+
+        Raises:
+            ServerFaultError: the answer is too large.
+        """
+        self._parts.append(part)
+        self._size += len(part)
+        if self._size > MAX_ANSWER_BYTES:
+            raise outside_contract(self._server, f"an answer of more than {MAX_ANSWER_BYTES:,} bytes")
+
+    def whole(self, request: httpx.Request) -> httpx.Response:
+        """The answer with all of its body."""
+        status, headers = self._response.status_code, self._response.headers
+        return httpx.Response(status, headers=headers, content=b"".join(self._parts), request=request)
+
+
+def _unchained(error: httpx.HTTPError) -> httpx.HTTPError:
+    """``error`` without the three tracebacks of httpx and httpcore that led to it."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().lower() or type(error).__name__
