@@ -24,6 +24,7 @@ from registry_server.problems import Problem
 from registry_server.requests import Gate
 from registry_server.settings import ServerSettings
 from registry_server.storage.memory import MemoryBackend
+from registry_server.tallies import Tally
 from tests.server.tokens import new_token
 from tests.server.wire import problem
 
@@ -414,6 +415,7 @@ class TestLongPoll:
         class Polling:
             operation_id = "watch"
             requests = 0
+            tally = Tally()
             needs = Needs(permission=permission, position=1)
 
             async def answer(self, *_):
