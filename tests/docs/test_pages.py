@@ -9,6 +9,12 @@ import pytest
 from tests.docs.conftest import PAGES, walking
 
 
+@pytest.fixture
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Each page's reader has an account of their own: what one page sets up, the next one does not find."""
+    return tmp_path_factory.mktemp("home")
+
+
 @pytest.mark.usefixtures("database")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_block_of_the_page_is_true(page: Path, home: Path, tmp_path: Path) -> None:

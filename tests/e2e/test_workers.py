@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import multiprocessing.forkserver
 import os
 import threading
 from collections.abc import Callable
@@ -22,6 +23,12 @@ from tests.e2e.children import in_child
 from tests.e2e.workers import Shared, triple
 
 pytestmark = pytest.mark.parametrize("live_server", ["memory:"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def new_fork_server():
+    """The fork server of a test has that test's environment, not that of the one before."""
+    multiprocessing.forkserver._forkserver._stop()  # type: ignore[attr-defined]
 
 
 @pytest.fixture

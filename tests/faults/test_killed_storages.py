@@ -23,7 +23,11 @@ ROUNDS = effort(1, 3)
 CONNECTIONS = {"redis": 7, "postgresql": 10}
 """At most, of one server."""
 
-pytestmark = pytest.mark.timeout(bound(240, 1_200))
+# What is killed leaves sockets behind, in our proxies too, which are collected whenever that may be.
+pytestmark = [
+    pytest.mark.timeout(bound(240, 1_200)),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.mark.parametrize("kind", ["redis", "postgresql"])

@@ -318,10 +318,10 @@ class TestAddresses:
     def test_one_that_the_machine_has_not_is_passed_over(self, missing, bind, monkeypatch):
         listening = cli._listening
 
-        def without(family, kind, protocol, address):
+        def without(family, kind, protocol, address, shared):
             if address[0] == missing:
                 raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
-            return listening(family, kind, protocol, address)
+            return listening(family, kind, protocol, address, shared)
 
         monkeypatch.setattr(cli, "_listening", without)
 

@@ -56,7 +56,7 @@ def test_operations_answer_as_documented_after_one_another(which, links, fuzz, s
     server = start_server("memory:")
 
     seed = [] if CASES else ["--seed", "1"]
-    done = fuzz(server, *STATEFUL, *which, "-n", str(min(CASES, 1_000) or 25), *seed)
+    done = fuzz(server, *STATEFUL, *which, "-n", str(min(CASES, 1_000) or 60), *seed)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{links} covered / {links} selected" in done.stdout
