@@ -55,8 +55,8 @@ def test_operations_answer_as_documented_after_one_another(which, links, fuzz, s
     """REG-REV-04, REG-WCH-02: what was set is there, what was deleted is gone, whatever was asked before."""
     server = start_server("memory:")
 
-    seed = [] if CASES else ["--seed", "1"]
-    done = fuzz(server, *STATEFUL, *which, "-n", str(min(CASES, 1_000) or 60), *seed)
+    seed = [] if CASES else ["--seed", "2"]
+    done = fuzz(server, *STATEFUL, *which, "-n", str(min(CASES, 1_000) or 150), *seed)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{links} covered / {links} selected" in done.stdout
@@ -77,7 +77,7 @@ def test_operations_answer_as_documented_after_one_another(which, links, fuzz, s
 def test_a_planted_fault_is_found(fault, which, finding, fuzz, tmp_path):
     server = LiveServer(tmp_path, "memory:", fault, module="tests.server.fuzz.faulty").start()
 
-    done = fuzz(server, *STATEFUL, *which, "-n", "25", "--seed", "1", "--max-failures", "1", "--no-shrink")
+    done = fuzz(server, *STATEFUL, *which, "-n", "150", "--seed", "2", "--max-failures", "1", "--no-shrink")
 
     server.kill()
     assert done.returncode == 1, done.stdout + done.stderr
