@@ -1,15 +1,17 @@
 """Uvicorn's HTTP/1.1, with a bound to the head it holds, deadlines for slow clients, problem documents for
-what is no request, and each answer in one write.
+what is no request, and an exchange of our own for each request.
 """
 
 from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import Any, cast
+from urllib.parse import unquote
 
+from httptools import parse_url
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from registry_server.exchange import Exchange
 from registry_server.problems import CONTENT_TYPE, Problem
 
 MAX_HELD_HEAD = 512 * 1024
@@ -28,44 +30,6 @@ ANSWER_SECONDS = 60.0
 """How long an answer may wait for a client that reads nothing."""
 
 
-class WholeAnswers:
-    """A transport that keeps an answer's head back until its body comes: one system call instead of two.
-
-    On a small answer a call costs as much as a third of all that this server does for it.
-    """
-
-    __slots__ = ("_head", "_started", "_transport")
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._head = b""
-        self._started = False
-
-    def write(self, data: bytes) -> None:
-        if self._head:
-            self._transport.write(self._head + data)
-            self._head = b""
-        elif self._started or data.startswith(b"HTTP/1.1 100 "):
-            self._transport.write(data)
-        else:
-            self._head = data
-            self._started = True
-
-    def is_closing(self) -> bool:
-        return self._transport.is_closing()
-
-    def finish(self) -> None:
-        """The answer is complete: write a head without a body; the next write begins another answer."""
-        if self._head:
-            self._transport.write(self._head)
-            self._head = b""
-        self._started = False
-
-    def close(self) -> None:
-        self.finish()
-        self._transport.close()
-
-
 class RegistryProtocol(HttpToolsProtocol):
     """One connection. Without this a head could grow for ever, and take quadratic time to do so."""
 
@@ -78,11 +42,11 @@ class RegistryProtocol(HttpToolsProtocol):
     nearly all do, costs no look at the clock.
     """
     _stalled: float | None = None
-    _answers: WholeAnswers
+    _idle: float | None = None
+    """Since when the client could send another request: a mark is cheaper than uvicorn's timer."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._answers = WholeAnswers(transport)
         self._began = self.loop.time()
 
     def pause_writing(self) -> None:
@@ -94,8 +58,14 @@ class RegistryProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def on_response_complete(self) -> None:
-        self._answers.finish()
-        super().on_response_complete()
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._idle = self.loop.time()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -106,9 +76,39 @@ class RegistryProtocol(HttpToolsProtocol):
         self._within_head = False
         self._within_body = True
         self._began = None
-        super().on_headers_complete()
-        # The answer's task has not begun yet. Answers of one connection follow one another, pipelined or not.
-        self.cycle.transport = cast(Any, self._answers)
+        self._open_exchange()
+
+    def _open_exchange(self) -> None:
+        """Uvicorn's `on_headers_complete`, less what `cli` never asks for: root path, WebSockets, limits."""
+        parser, scope = self.parser, self.scope
+        version = parser.get_http_version()
+        if version != "1.1":
+            scope["http_version"] = version
+        url = parse_url(self.url)
+        path = url.path.decode("ascii")
+        scope["method"] = parser.get_method().decode("ascii")
+        scope["path"] = unquote(path) if "%" in path else path
+        scope["raw_path"] = url.path
+        scope["query_string"] = url.query or b""
+        before = self.cycle
+        self.cycle = Exchange(
+            scope,
+            self.transport,
+            self.flow,
+            self.logger,
+            self.access_logger,
+            self.access_log,
+            self.server_state.default_headers,
+            asyncio.Event(),
+            self.expect_100_continue,
+            version != "1.0" and parser.should_keep_alive(),
+            self.on_response_complete,
+        )
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
@@ -119,6 +119,7 @@ class RegistryProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
+        self._idle = None
         super().data_received(data)
         if not (self._within_head or self._within_body):
             self._began = None
@@ -139,7 +140,8 @@ class RegistryProtocol(HttpToolsProtocol):
         if self._stalled is not None and now - self._stalled > ANSWER_SECONDS:
             self.transport.abort()
         elif self._began is None:
-            return
+            if self._idle is not None and now - self._idle > self.timeout_keep_alive:
+                self.transport.close()
         elif self.flow.read_paused or self._is_behind_another():
             self._began = now  # it is us who do not read, or do not answer
         elif now - self._began > self._seconds():

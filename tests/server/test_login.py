@@ -113,8 +113,8 @@ class TestCookie:
         "change",
         [
             lambda id_, until, mac: f"{id_}.{int(until) + 1}.{mac}",
-            lambda id_, until, mac: f"0{id_[1:]}.{until}.{mac}",
-            lambda id_, until, mac: f"{id_}.{until}.{mac[:-2]}AA",
+            lambda id_, until, mac: f"{id_[::-1]}x.{until}.{mac}",
+            lambda id_, until, mac: f"{id_}.{until}.{mac.swapcase()}",
             lambda id_, until, mac: f"{id_}.{until}.",
             lambda id_, until, mac: f"{id_}.{until}",
             lambda id_, until, mac: f"{id_}..{mac}",

@@ -16,6 +16,7 @@ from registry_server.settings import ServerSettings
 from registry_server.storage.memory import MemoryBackend
 from tests.server.wire import setting
 
+KEEP_ALIVE_SECONDS = 100
 HOST = b"Host: localhost\r\n"
 BODY = json.dumps(setting("k")).encode()
 POST = (
@@ -63,7 +64,13 @@ async def connect():
     """``await connect()``: a connection to a server in this process."""
     backend = MemoryBackend()
     await backend.open()
-    config = uvicorn.Config(create_app(ServerSettings(), backend), ws="none", log_config=None, lifespan="off")
+    config = uvicorn.Config(
+        create_app(ServerSettings(), backend),
+        ws="none",
+        log_config=None,
+        lifespan="off",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+    )
     config.load()
     state = ServerState()
     made: list[RegistryProtocol] = []
@@ -152,9 +159,11 @@ async def test_a_connection_between_two_requests_has_keep_alives_own_time(connec
     await client.send(b"GET /health HTTP/1.1\r\n" + HOST + b"\r\n")
     assert b"healthy" in await client.reader.readuntil(b"}")
 
-    client.after(3_600)
-
+    client.after(KEEP_ALIVE_SECONDS - 1)
     assert not client.closing
+    client.after(KEEP_ALIVE_SECONDS + 1)
+
+    assert await client.rest() == b""
 
 
 async def test_the_next_head_has_its_time_from_its_own_first_byte(connect):
@@ -199,7 +208,7 @@ async def test_a_client_that_reads_nothing_is_cut_off(connect):
     client.after(protocol.ANSWER_SECONDS - 1)
     assert not client.closing
     client.server.resume_writing()
-    client.after(3_600)
+    client.after(protocol.ANSWER_SECONDS + 1)
     assert not client.closing
     client.server.pause_writing()
     client.after(protocol.ANSWER_SECONDS + 1)

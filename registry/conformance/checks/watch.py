@@ -99,7 +99,7 @@ def _while_waiting(ctx: Context, namespace: str, cursor: str, write: Any) -> tup
 
 @check("REG-WCH-02", profile="watch")
 def no_change_is_skipped_or_repeated(ctx: Context) -> None:
-    """Watchers that follow cursors while four writers write, or after, see every revision once and in order."""
+    """Watchers following cursors while four writers write, or after, see each revision once and in order."""
     namespace, each, writers = ctx.namespace(), 25, 4
     start = ctx.cursor(namespace)
     last = each * writers

@@ -42,16 +42,17 @@ class Entries:
             outcome, entry, head = await backend.put(namespace, key, value, expect=expect)
         except ConditionFailedError as failure:
             raise condition_failed(namespace, key, failure, backend.epoch) from None
-        etag = f"{backend.epoch}.{entry.revision}"
+        revision = entry.revision
+        etag = f"{backend.epoch}.{revision}"
         return Answer(
             {
                 "status": "success",
                 "outcome": outcome,
                 "key": key,
-                "revision": entry.revision,
+                "revision": revision,
                 "etag": etag,
                 "digest": entry.digest,
-                "cursor": f"{backend.epoch}.{head}",
+                "cursor": etag if head == revision else f"{backend.epoch}.{head}",
             },
             200,
             (etag_field(etag),),

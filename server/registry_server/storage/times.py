@@ -12,22 +12,25 @@ Clock = Callable[[], float]
 class Stamper:
     """Calling it gives the clock's moment as RFC 3339 in UTC with milliseconds.
 
-    Not for several threads at once. Keeps the text of the current second: a call costs a third of a
-    microsecond, where formatting a datetime costs one and a half.
+    Not for several threads at once. Keeps the text of the current millisecond, in which a busy server writes
+    many times: a call costs an eighth of a microsecond then, and no memory.
     """
 
-    __slots__ = ("_clock", "_second", "_text")
+    __slots__ = ("_clock", "_millisecond", "_second", "_text", "_to_the_second")
 
     def __init__(self, clock: Clock = time.time) -> None:
         self._clock = clock
-        self._second = -1
-        self._text = ""
+        self._millisecond = self._second = -1
+        self._text = self._to_the_second = ""
 
     def __call__(self) -> str:
         """The moment, now."""
-        moment = self._clock()
-        second = int(moment)
-        if second != self._second:
-            self._text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-            self._second = second
-        return f"{self._text}.{int((moment - second) * 1000):03d}Z"
+        millisecond = int(self._clock() * 1000)
+        if millisecond != self._millisecond:
+            self._millisecond = millisecond
+            second, rest = divmod(millisecond, 1000)
+            if second != self._second:
+                self._second = second
+                self._to_the_second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+            self._text = f"{self._to_the_second}.{rest:03d}Z"
+        return self._text
