@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from registry.base import Registry
-    from registry.storage.remote import RemoteStorageProxy, Stored
+    from registry.storage.remote import RemoteStorageProxy
+    from registry.storage.stored import Stored
 
 MAX_TEXT = 80
 """Signatures and JSON values are shortened to so many characters."""

@@ -30,7 +30,7 @@ from registry.steps import Ask, Steps
 
 if TYPE_CHECKING:
     from registry.base import Registry
-    from registry.storage.remote import Stored
+    from registry.storage.stored import Stored
 
 
 def levels(cls: type[Registry[Any]]) -> Iterator[type[Registry[Any]]]:

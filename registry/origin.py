@@ -205,14 +205,15 @@ def _first_method(cls: type) -> CodeType | None:
 
 def _line_of_class(cls: type, file: str) -> int:
     """The line of the ``class`` statement or its first decorator; 0 when the source does not tell."""
-    import ast
     import linecache
+
+    from registry.syntax import parse
 
     method = _first_method(cls)
     limit = method.co_firstlineno if method is not None else sys.maxsize
     linecache.checkcache(file)
     try:
-        tree = ast.parse("".join(linecache.getlines(file)))
+        tree = parse("".join(linecache.getlines(file)))
     except (SyntaxError, ValueError, RecursionError):
         return method.co_firstlineno if method is not None else 0
     lines = [

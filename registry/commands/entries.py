@@ -28,7 +28,8 @@ from registry.versions.deprecation import Deprecation
 from registry.versions.numbers import is_version
 
 if TYPE_CHECKING:
-    from registry.storage.remote import RemoteStorageProxy, Stored
+    from registry.storage.remote import RemoteStorageProxy
+    from registry.storage.stored import Stored
 
 SUMMARY_LENGTH = 32
 

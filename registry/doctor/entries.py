@@ -14,7 +14,8 @@ from registry.errors import ValidationError
 if TYPE_CHECKING:
     from registry.envelope.form import Envelope
     from registry.envelope.trust import Admission, TrustPolicy
-    from registry.storage.remote import RemoteStorageProxy, Stored
+    from registry.storage.remote import RemoteStorageProxy
+    from registry.storage.stored import Stored
 
 
 def judged(storage: RemoteStorageProxy[Any], stored: Stored) -> Iterator[Finding]:

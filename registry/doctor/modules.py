@@ -14,6 +14,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any
 
 from registry.suggest import did_you_mean, near_names
+from registry.syntax import parse
 
 
 def why_not_importable(module: str, attribute: str = "") -> str | None:
@@ -28,7 +29,7 @@ def why_not_importable(module: str, attribute: str = "") -> str | None:
     if source is None:
         return None  # an extension module, or a package without code of its own
     try:
-        tree = ast.parse(source)
+        tree = parse(source)
     except (SyntaxError, ValueError) as error:
         return f"{module} is broken: {type(error).__name__}: {error}"
     for needed, line in _imports(tree):

@@ -73,8 +73,10 @@ class Text:
     def __init__(self, text: str, flags: int) -> None:
         import ast
 
+        from registry.syntax import parse
+
         self._flags = flags
-        self.tree = ast.parse(text)
+        self.tree = parse(text)
         self.codes: dict[str, list[types.CodeType]] = {}
         for code in with_nested(_compiled(self.tree.body, flags)):
             self.codes.setdefault(code.co_qualname, []).append(code)

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
 import httpx
 
 from registry.envelope.codec import EnvelopeCodec, may_be_shared
 from registry.envelope.form import Envelope
-from registry.envelope.signing import key_id_of
 from registry.envelope.trust import Trust, TrustPolicy
-from registry.errors import OutcomeUnknownError, PreconditionFailedError, RegistryError
+from registry.errors import PreconditionFailedError, RegistryError
 from registry.identity import identity_of
 from registry.names import check_key, check_namespace
-from registry.origin import JSON_VALUE, origin_of
+from registry.origin import origin_of
 from registry.steps import Ask, Steps, finish, finish_awaiting
 from registry.storage import bulk
 from registry.storage.base import PRESENT, Claim, Progress, Storage, as_items, no_progress
+from registry.storage.claims import holds, is_same, lost, own_or_lost
 from registry.storage.connection import Address, Connection
 from registry.storage.servers import as_setting
+from registry.storage.stored import Stored, envelope_of, set_request, stored_of
 from registry.versions.aliases import Alias, following, is_alias, read
 from registry.versions.deprecation import Deprecation, deprecation_of, warn_once
 from registry_client.api.entries import (
@@ -35,10 +34,7 @@ from registry_client.api.entries import (
     set_entry,
 )
 from registry_client.api.namespaces import clear_namespace
-from registry_client.models import Envelope as WireEnvelope
 from registry_client.models import (
-    KeyEnvelope,
-    SetEntryRequest,
     SetEntryResult,
 )
 from registry_client.types import UNSET
@@ -52,26 +48,6 @@ _GONE: Any = object()
 
 NEAR_NAMES = 3
 _SHARED_VALUES = 1_024
-
-
-class Stored(NamedTuple):
-    """An entry as the server has it, its value not decoded.
-
-    Attributes:
-        key: its key.
-        envelope: its value as it travels; ``meta`` tells kind, module, origin.
-        revision: the number of its last change in the namespace.
-        etag: its version, for a conditional write.
-        digest: the envelope's digest, as the server says.
-        updated_at: RFC 3339 time of its last change.
-    """
-
-    key: str
-    envelope: Envelope
-    revision: int
-    etag: str
-    digest: str
-    updated_at: str
 
 
 class _Shared(NamedTuple):
@@ -95,12 +71,15 @@ class RemoteStorageProxy(Storage[str, V]):
         host: the server's name; ``REGISTRY_SERVER_HOST`` or ``localhost`` unless given.
         port: its port; ``REGISTRY_SERVER_PORT`` or 8001 unless given.
         timeout: seconds for a whole operation; ``REGISTRY_SERVER_TIMEOUT``, read at each call, or 5 unless
-        given. url: ``http://host:port`` in place of host and port, or those of several servers of one store,
-        with commas or as a list: a call that one does not answer goes to the next. ``REGISTRY_SERVER_URL`` is
-        asked before theirs. token: bearer token; ``REGISTRY_SERVER_TOKEN`` unless given. trust: what may be
-        decoded: ``json``, ``refs``, ``signed`` or ``unsafe``; see ``docs/trust.md``. trusted_modules: modules
-        into which unsigned references are followed. home_package: the package of whoever made this, trusted
-        at ``refs``. describe: what else a key and its value say of themselves in the envelope's ``meta``.
+            given.
+        url: ``http://host:port`` in place of host and port, or those of several servers of one store, with
+            commas or as a list: a call that one does not answer goes to the next. ``REGISTRY_SERVER_URL`` is
+            asked before theirs.
+        token: bearer token; ``REGISTRY_SERVER_TOKEN`` unless given.
+        trust: what may be decoded: ``json``, ``refs``, ``signed`` or ``unsafe``; see ``docs/trust.md``.
+        trusted_modules: modules into which unsigned references are followed.
+        home_package: the package of whoever made this, trusted at ``refs``.
+        describe: what else a key and its value say of themselves in the envelope's ``meta``.
 
     Raises:
         NamespaceError: not a namespace.
@@ -199,7 +178,7 @@ class RemoteStorageProxy(Storage[str, V]):
 
     def _entering(self, key: str, suggest: Any = NEAR_NAMES) -> Steps[Stored]:
         answer = yield self._ask(get_entry, key=check_key(key), suggest=suggest)
-        return _stored(key, answer)
+        return stored_of(key, answer)
 
     def __setitem__(self, key: str, value: V) -> None:
         self._set(key, self._encode(key, value))
@@ -266,9 +245,9 @@ class RemoteStorageProxy(Storage[str, V]):
 
     def _writing(self, key: str, envelope: Envelope, **condition: str) -> Steps[Claim]:
         try:
-            result = yield self._ask(set_entry, body=_set_request(key, envelope), **condition)
+            result = yield self._ask(set_entry, body=set_request(key, envelope), **condition)
         except PreconditionFailedError as failure:
-            return self._own_or_lost(failure, envelope, replaces="if_match" in condition)
+            return own_or_lost(failure, envelope, self.policy, replaces="if_match" in condition)
         return Claim(True, result.etag)
 
     def resign(self, key: str) -> None:
@@ -319,7 +298,7 @@ class RemoteStorageProxy(Storage[str, V]):
     def _page_of_entries(self, prefix: str = "", page: Any = UNSET) -> Steps[tuple[Iterator[Stored], Any]]:
         turning = self._connection.turning(list_items, self.namespace, prefix=prefix, page=page)
         listing, page = yield from turning
-        return (_stored(entry.key, entry) for entry in listing.items), page
+        return (stored_of(entry.key, entry) for entry in listing.items), page
 
     def update(self, other: Any = (), /, **keywords: Any) -> None:
         """Store all pairs, in their order, 1,000 a request; each request is one transaction."""
@@ -367,7 +346,7 @@ class RemoteStorageProxy(Storage[str, V]):
         for keys, outcomes in bulk.set_many(self._connection, self.namespace, prepared, absent=True):
             for key, outcome in zip(keys, outcomes, strict=True):
                 if outcome["outcome"] == "refused":
-                    claims[key] = self._lost(outcome.get("current"), prepared[key])
+                    claims[key] = lost(outcome.get("current"), prepared[key], self.policy)
                 else:
                     claims[key] = Claim(True, outcome["etag"])
             progress(len(claims), len(prepared))
@@ -382,7 +361,7 @@ class RemoteStorageProxy(Storage[str, V]):
         return [
             stored.key
             for stored in self.entries()
-            if _is_same(stored.digest, stored.envelope.meta or {}, offered)
+            if is_same(stored.digest, stored.envelope.meta or {}, offered)
         ]
 
     def changes(self, since: str | None = None, *, timeout: float | None = None) -> Changes:
@@ -401,48 +380,8 @@ class RemoteStorageProxy(Storage[str, V]):
             return error.suggestions
         return []
 
-    # ---- what a lost condition tells
-
-    def _own_or_lost(self, failure: PreconditionFailedError, offered: Envelope, *, replaces: bool) -> Claim:
-        """The claim whose condition failed; won after all if only the answer to its success was lost.
-
-        Raises:
-            OutcomeUnknownError: it may have replaced the entry, and been replaced itself since.
-        """
-        current = failure.context["current"]
-        if failure.context["repeated"] and current is not None and current["digest"] == offered.digest:
-            return Claim(True, current["etag"])
-        if failure.context["repeated"] and replaces:
-            raise OutcomeUnknownError(
-                "Outcome unknown: the answer to a replacement was lost, and the entry was written to since",
-                suggestions=["read the entry before writing again"],
-                context={"current": current},
-            ) from failure
-        return self._lost(current, offered)
-
-    def _lost(self, current: dict[str, Any] | None, offered: Envelope) -> Claim:
-        """The claim that ``offered`` lost to the entry that the server tells of."""
-        if current is None:
-            return Claim(False, None)
-        meta = current.get("meta") or {}
-        owner = meta.get("origin") or JSON_VALUE
-        same = _is_same(current["digest"], meta, offered)
-        if same and not self._is_vouched_for(current.get("signature"), offered):
-            # Our readers refuse what stands there, so leaving it in place would not register anything.
-            return Claim(False, current["etag"], owner=f"{owner}, signed with a key that is not held here")
-        return Claim(False, current["etag"], same=same, owner=owner)
-
-    def _is_vouched_for(self, signature: str | None, offered: Envelope) -> bool:
-        """Whether readers who accept ``offered`` would accept an equal envelope that is signed like this."""
-        if offered.signature is None:
-            return True
-        keyring = self._codec.policy.keyring()
-        return signature is not None and keyring is not None and key_id_of(signature) in keyring
-
     def _holds(self, stored: Stored, offered: Envelope) -> bool:
-        """Whether an entry is what ``offered`` is, for our readers too."""
-        same = _is_same(stored.digest, stored.envelope.meta or {}, offered)
-        return same and self._is_vouched_for(stored.envelope.signature, offered)
+        return holds(stored, offered, self.policy)
 
     # ---- the way to the server and back
 
@@ -471,7 +410,7 @@ class RemoteStorageProxy(Storage[str, V]):
         )
         if answer is None:  # 304: what we hold is what the server has
             return cast(_Shared, known).value
-        return self._decoded(key, _envelope_of(answer.value), answer.etag)
+        return self._decoded(key, envelope_of(answer.value), answer.etag)
 
     def _decoded(self, key: str, envelope: Envelope, etag: str) -> Any:
         """The value of an envelope that was just read, an alias as such; what may be shared is kept."""
@@ -516,7 +455,7 @@ class RemoteStorageProxy(Storage[str, V]):
         return self._codec.encode(value, namespace=self.namespace, key=key, meta=meta)
 
     def _set(self, key: str, envelope: Envelope, **conditions: Any) -> SetEntryResult:
-        return cast(SetEntryResult, self._call(set_entry, body=_set_request(key, envelope), **conditions))
+        return cast(SetEntryResult, self._call(set_entry, body=set_request(key, envelope), **conditions))
 
     def _call(self, operation: Any, **arguments: Any) -> Any:
         return self._connection.call(operation, self.namespace, **arguments)
@@ -556,35 +495,3 @@ def _meta_of(value: object) -> dict[str, str]:
         meta |= deprecation.to_meta()
     identity = identity_of(value)
     return meta if identity is None else {**meta, "identity": identity}
-
-
-def _stored(key: str, entry: Any) -> Stored:
-    """What the server answered about one entry, by itself or in a listing."""
-    changed = _timestamp(entry.updated_at)
-    return Stored(key, _envelope_of(entry.value), entry.revision, entry.etag, entry.digest, changed)
-
-
-def _timestamp(moment: datetime) -> str:
-    """As the server wrote it; the generated client reads times of day into objects."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _key_envelope(key: str) -> KeyEnvelope:
-    return KeyEnvelope(type_="json", data=json.dumps(key, ensure_ascii=False), encoding="json")
-
-
-def _set_request(key: str, envelope: Envelope) -> SetEntryRequest:
-    return SetEntryRequest(key=_key_envelope(key), value=_wire(envelope))
-
-
-def _wire(envelope: Envelope) -> WireEnvelope:
-    return WireEnvelope.from_dict(envelope.to_dict())
-
-
-def _envelope_of(wire: WireEnvelope) -> Envelope:
-    return Envelope.from_dict(wire.to_dict())
-
-
-def _is_same(digest: str, meta: Mapping[str, str], offered: Envelope) -> bool:
-    identity = (offered.meta or {}).get("identity")
-    return digest == offered.digest or (identity is not None and meta.get("identity") == identity)

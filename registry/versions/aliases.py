@@ -31,11 +31,13 @@ from registry.errors import (
 )
 from registry.names import check_key
 from registry.steps import Ask, Steps, finish
+from registry.storage.claims import own_or_lost
 from registry.versions.deprecation import META_NAME
 from registry.versions.numbers import is_version
 
 if TYPE_CHECKING:
-    from registry.storage.remote import RemoteStorageProxy, Stored
+    from registry.storage.remote import RemoteStorageProxy
+    from registry.storage.stored import Stored
 
 MAX_MOVES: Final = 100
 """How many moves an alias remembers; older ones are forgotten."""
@@ -274,7 +276,7 @@ def _written(storage: RemoteStorageProxy[Any], key: str, envelope: Envelope, sto
     try:
         storage._set(key, envelope, **condition)
     except PreconditionFailedError as failure:
-        return storage._own_or_lost(failure, envelope, replaces=stored is not None).won
+        return own_or_lost(failure, envelope, storage.policy, replaces=stored is not None).won
     return True
 
 

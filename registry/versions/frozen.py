@@ -14,6 +14,7 @@ from registry.errors import FrozenError, RegistryError, SerializationError
 from registry.identity import identity_of
 from registry.names import check_key
 from registry.storage.base import Claim, Progress, Storage, View, no_progress
+from registry.storage.claims import is_same
 from registry.suggest import near_names
 from registry.versions.aliases import Alias, follow, is_alias, read
 from registry.versions.deprecation import Deprecation, warn_once
@@ -215,11 +216,7 @@ class FrozenStorage(Storage[str, V]):
         return self._codec.encode(value, namespace=self.namespace, key=key, meta=_identity_meta(value))
 
     def _holds(self, stored: Locked, offered: Envelope) -> bool:
-        ours, theirs = offered.meta or {}, stored.envelope.meta or {}
-        identity = ours.get("identity")
-        return stored.digest == offered.digest or (
-            identity is not None and theirs.get("identity") == identity
-        )
+        return is_same(stored.digest, stored.envelope.meta or {}, offered)
 
     def _is(self, envelope: Envelope, key: str, value: V) -> bool:
         """Whether ``value`` is what was frozen: by identity, which needs no key, else by content."""

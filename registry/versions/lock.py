@@ -38,7 +38,8 @@ from registry.names import check_key, check_namespace
 from registry.versions.aliases import is_alias
 
 if TYPE_CHECKING:
-    from registry.storage.remote import RemoteStorageProxy, Stored
+    from registry.storage.remote import RemoteStorageProxy
+    from registry.storage.stored import Stored
 
 FORMAT: Final = 1
 _ATTEMPTS: Final = 20

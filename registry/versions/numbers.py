@@ -12,7 +12,8 @@ from registry.versions.deprecation import Deprecation
 if TYPE_CHECKING:
     from registry.base import Registry
     from registry.storage.base import Storage
-    from registry.storage.remote import RemoteStorageProxy, Stored
+    from registry.storage.remote import RemoteStorageProxy
+    from registry.storage.stored import Stored
 
 MAX_DIGITS: Final = 9
 """Longer numbers are no versions."""

@@ -321,12 +321,12 @@ async def test_a_dead_server_is_a_connection_error_and_no_pause_stops_the_loop(s
 
 async def test_an_unconditional_write_whose_answer_is_lost_is_unknown(server_that):
     storage = losses_at(server_that(resets))._storage()
-    from registry.storage.remote import _set_request
+    from registry.storage.stored import set_request
     from registry_client.api.entries import set_entry
 
     envelope = storage.prepare("mse", 1)
     writing = storage._connection.awaiting(
-        "call", set_entry, "research.losses", body=_set_request("mse", envelope)
+        "call", set_entry, "research.losses", body=set_request("mse", envelope)
     )
     assert isinstance(await raised(writing), OutcomeUnknownError)
 
