@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import warnings
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
@@ -36,6 +36,7 @@ from registry_server.requests import Gate
 from registry_server.settings import ServerSettings
 from registry_server.storage.base import StorageBackend
 from registry_server.storage.select import backend_from_url
+from registry_server.tallies import Tally
 from registry_server.watch import WatchHub
 
 DISTRIBUTION = "namestead"
@@ -88,17 +89,17 @@ def create_app(
         stage_of.append(OperationStage(app, gate=gate, guard=guard, body_limit=limit, audit=audit))
         return stage_of[0]
 
-    def request_counts() -> dict[str, int]:
-        return stage_of[0].request_counts()
+    def tallies() -> Mapping[str, Tally]:
+        return stage_of[0].tallies()
 
     handlers = {
         "service": Service(
             store,
             settings.limits,
             version=version(DISTRIBUTION),
-            request_counts=request_counts,
+            tallies=tallies,
             asks_for_tokens=lambda: guard.on,
-            metrics=Metrics(store, hub, lambda: stage_of[0].tallies()),
+            metrics=Metrics(store, hub, tallies),
         ),
         "namespaces": Namespaces(store),
         "entries": Entries(store, settings.limits),

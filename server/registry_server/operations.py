@@ -9,12 +9,11 @@ unknown paths) it passes on to the rest of Connexion's stack untouched.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from functools import lru_cache, partial
+from functools import partial
 from inspect import signature
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
-import jsonschema_rs
 import orjson
 from connexion.middleware.abstract import AbstractRoutingAPI, SpecMiddleware
 from connexion.operations import AbstractOperation
@@ -25,8 +24,11 @@ from registry_server.access.guard import OPEN, Access, ForbiddenError, Guard
 from registry_server.access.needs import Needs, needs_of
 from registry_server.access.pages import PageDoor
 from registry_server.access.scopes import Permission
+from registry_server.answers import Answer
+from registry_server.dispatch import DispatchTable
+from registry_server.parameters import Parameter, validator_of
 from registry_server.problems import CONTENT_TYPE, Problem, misfit, problem_of
-from registry_server.requests import Gate, Receive, parse_query, path_of, path_segments, read_json_body
+from registry_server.requests import Gate, Receive, parse_query, path_of, read_json_body
 from registry_server.strict_json import parse_body
 from registry_server.tallies import Tally
 
@@ -34,74 +36,10 @@ Scope = MutableMapping[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_KNOWN_PATHS = 4_096
-_LONGEST_KNOWN_PATH = 512
-"""Longer than any path with a namespace in it; what is longer still is not worth the memory."""
-
 _COMMON_FIELDS = ((b"cache-control", b"no-cache"), (b"x-content-type-options", b"nosniff"))
 
 
-class Answer(NamedTuple):
-    """What a handler answers: a JSON object, bytes as they are, or no body; header names in lower case."""
-
-    body: Mapping[str, Any] | orjson.Fragment | bytes | None
-    status: int = 200
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-    content_type: bytes = b"application/json"
-
-
 Handler = Callable[..., Awaitable[Answer]]
-
-
-class Parameter:
-    """One parameter of an operation, ready to be read."""
-
-    __slots__ = ("argument", "check", "code", "coerce", "name", "required", "where")
-
-    def __init__(self, definition: Mapping[str, Any], components: Mapping[str, Any]) -> None:
-        self.name: str = definition["name"]
-        self.where: str = definition["in"]
-        self.argument = self.name.lower().replace("-", "_")
-        self.required: bool = definition.get("required", False)
-        self.code: str = definition.get("x-problem-code", "invalid_parameter")
-        schema = definition["schema"]
-        self.coerce = _COERCE.get(schema.get("type"))
-        validator = _validator(schema, components)
-        # What a path holds (namespaces) comes again and again; a query's keys mostly do not.
-        self.check = _remembered(validator.is_valid) if self.where == "path" else validator.is_valid
-
-    def value(self, text: str) -> Any:
-        """The value that ``text`` spells, checked against the schema."""
-        value: Any = text
-        if self.coerce is not None:
-            try:
-                value = self.coerce(text)
-            except ValueError:
-                raise misfit(
-                    self.code, self.name, text, f"{text[:40]!r} is not of the declared type"
-                ) from None
-        if not self.check(value):
-            raise misfit(self.code, self.name, value, f"{str(value)[:40]!r} does not fit its schema")
-        return value
-
-
-def _remembered(check: Callable[[str], bool]) -> Callable[[str], bool]:
-    known = lru_cache(_KNOWN_PATHS)(check)
-    return lambda text: known(text) if len(text) <= _LONGEST_KNOWN_PATH else check(text)
-
-
-def _integer(text: str) -> int:
-    if len(text) > 20 or not text.removeprefix("-").isdecimal() or not text.isascii():
-        raise ValueError
-    return int(text)
-
-
-_COERCE: Mapping[str, Callable[[str], Any]] = {"integer": _integer}
-
-
-def _validator(schema: Mapping[str, Any], components: Mapping[str, Any]) -> Any:
-    """OpenAPI 3.0's dialect is draft 4, but for ``nullable``, which the spec does not use."""
-    return jsonschema_rs.Draft4Validator({**schema, "components": components}, validate_formats=False)
 
 
 class CompiledOperation:
@@ -119,14 +57,12 @@ class CompiledOperation:
         "_required",
         "needs",
         "operation_id",
-        "requests",
         "tally",
     )
 
     def __init__(self, operation: AbstractOperation) -> None:
         self.operation_id: str = operation.operation_id
         self.needs: Needs = needs_of(operation)
-        self.requests = 0
         self.tally = Tally()
         self._handler: Handler = operation.function
         self._may_wait = "leaving" in signature(operation.function).parameters
@@ -141,7 +77,7 @@ class CompiledOperation:
         self._headers = [(p.name.lower().encode(), p) for p in parameters if p.where == "header"]
         self._components = components
         self._body_schema = operation.body_schema("application/json") if operation.request_body else None
-        self._body = _validator(self._body_schema, components) if self._body_schema else None
+        self._body = validator_of(self._body_schema, components) if self._body_schema else None
 
     async def answer(
         self,
@@ -276,65 +212,6 @@ class _CompiledApi(AbstractRoutingAPI[CompiledOperation]):
         self._stage.table.add(method.upper(), self.base_path.rstrip("/") + path, operation)
 
 
-class Match(NamedTuple):
-    """What the spec has at a path: its operations by method, and the path's segments, percent-decoded."""
-
-    methods: Mapping[str, CompiledOperation]
-    segments: list[str]
-
-
-class DispatchTable:
-    """From method and path to an operation, by dictionary: one look-up for each shape of path.
-
-    Keys travel in queries, so the same paths come again and again: those found are remembered as they came.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[bytes, Match] = {}
-        # by number of segments: (positions of the literal segments, their texts -> operations by method)
-        self._shapes: dict[
-            int, list[tuple[tuple[int, ...], dict[tuple[str, ...], dict[str, CompiledOperation]]]]
-        ] = {}
-
-    def add(self, method: str, path: str, operation: CompiledOperation) -> None:
-        segments = path.split("/")
-        literals = tuple(i for i, segment in enumerate(segments) if not segment.startswith("{"))
-        shapes = self._shapes.setdefault(len(segments), [])
-        table = next((table for positions, table in shapes if positions == literals), None)
-        if table is None:
-            table = {}
-            shapes.append((literals, table))
-            shapes.sort(key=lambda shape: -len(shape[0]))  # the most literal first: OpenAPI's own precedence
-        table.setdefault(tuple(segments[i] for i in literals), {})[method] = operation
-
-    def find(self, path: bytes) -> Match | None:
-        """What the spec has at the path, percent-encoded; None where it has nothing."""
-        found = self._known.get(path)
-        if found is None:
-            found = self._look_up(path_segments(path))
-            if found is not None and len(path) <= _LONGEST_KNOWN_PATH:
-                if len(self._known) == _KNOWN_PATHS:
-                    self._known.clear()
-                self._known[path] = found
-        return found
-
-    def _look_up(self, segments: list[str]) -> Match | None:
-        for literals, table in self._shapes.get(len(segments), ()):
-            methods = table.get(tuple([segments[i] for i in literals]))
-            if methods is not None:
-                return Match(methods, segments)
-        return None
-
-    def operations(self) -> list[CompiledOperation]:
-        return [
-            operation
-            for shapes in self._shapes.values()
-            for _, table in shapes
-            for methods in table.values()
-            for operation in methods.values()
-        ]
-
-
 class OperationStage(SpecMiddleware):
     """First in Connexion's list: answers what the spec has an operation for, passes on the rest."""
 
@@ -360,10 +237,6 @@ class OperationStage(SpecMiddleware):
             uri_parser_class=options.get("uri_parser_class"),
         )
 
-    def request_counts(self) -> dict[str, int]:
-        """Requests by operationId since the process started, those answered with an error too."""
-        return {operation.operation_id: operation.requests for operation in self.table.operations()}
-
     def tallies(self) -> dict[str, Tally]:
         """Answered requests by operationId; under ``none`` those refused before one was found."""
         return {
@@ -387,7 +260,6 @@ class OperationStage(SpecMiddleware):
                 return
             methods, segments = found
             operation = methods.get(method) or _other_method(methods, method)
-            operation.requests += 1
             tally = operation.tally
             if self._audit is None and self._guard.ledger is None:
                 access = OPEN  # what `_admitted` would say, without asking

@@ -27,6 +27,11 @@ class Tally:
         """How many took up to each of `SECONDS` and more than the one before; then, how many took longer."""
         self.seconds = 0.0
 
+    @property
+    def count(self) -> int:
+        """How many there were."""
+        return sum(self.in_bucket)
+
     def note(self, status: int, seconds: float) -> None:
         """Count one request."""
         self.by_status[status] += 1

@@ -8,7 +8,9 @@ import pytest
 
 from registry_server.access.guard import Guard
 from registry_server.access.needs import PUBLIC
-from registry_server.operations import Answer, DispatchTable, OperationStage
+from registry_server.answers import Answer
+from registry_server.dispatch import DispatchTable
+from registry_server.operations import OperationStage
 from registry_server.problems import Problem
 from registry_server.requests import Gate, path_of
 from registry_server.tallies import Tally
@@ -21,7 +23,6 @@ class FakeOperation:
     def __init__(self, outcome):
         self.operation_id = "fake"
         self.needs = PUBLIC
-        self.requests = 0
         self.tally = Tally()
         self._outcome = outcome
 
@@ -132,7 +133,7 @@ class TestMethods:
             await client.get(path)
         await client.put("/x")
 
-        assert stage.request_counts() == {"fake": 2}
+        assert stage.tallies()["fake"].count == 2
 
 
 class TestFailures:

@@ -18,8 +18,9 @@ from registry_server.access.needs import Needs
 from registry_server.access.scopes import Scope, parse_scope
 from registry_server.access.token_file import TokenFileError, read_token_file, revoke_token
 from registry_server.access.tokens import expiry, id_in, make_token
+from registry_server.answers import Answer
 from registry_server.app import create_app
-from registry_server.operations import Answer, OperationStage
+from registry_server.operations import OperationStage
 from registry_server.problems import Problem
 from registry_server.requests import Gate
 from registry_server.settings import ServerSettings

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from registry.errors import ValidationError
+from registry_server.answers import Answer
 from registry_server.envelopes import key_of, stored_of
 from registry_server.handlers.entries import PAGE_BYTES, current_of, value_of, version_of
 from registry_server.limits import Limits
-from registry_server.operations import Answer
 from registry_server.problems import Problem, problem_of
 from registry_server.revisions import expected
 from registry_server.storage.base import (

@@ -9,9 +9,9 @@ from orjson import Fragment
 
 from registry.names import check_key
 from registry.suggest import MAX_CANDIDATES, did_you_mean, near_names
+from registry_server.answers import Answer
 from registry_server.envelopes import annotations_of, key_of, stored_of
 from registry_server.limits import Limits
-from registry_server.operations import Answer
 from registry_server.problems import Problem
 from registry_server.revisions import etag_field, expectation, matches, position_of
 from registry_server.storage.base import ConditionFailedError, Entry, Page, StorageBackend

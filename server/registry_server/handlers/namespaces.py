@@ -9,7 +9,7 @@ from registry.errors import NamespaceError
 from registry.names import check_namespace
 from registry_server.access.guard import Access
 from registry_server.access.visible import visible_namespaces
-from registry_server.operations import Answer
+from registry_server.answers import Answer
 from registry_server.problems import Problem
 from registry_server.storage.base import StorageBackend
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from orjson import Fragment
 
+from registry_server.answers import Answer
 from registry_server.limits import Limits
 from registry_server.metrics import METRICS_TYPE, Metrics
-from registry_server.operations import Answer
 from registry_server.storage.base import StorageBackend
+from registry_server.tallies import Tally
 
 PROTOCOL_VERSION = "1.0.0"
 LARGEST_NAMESPACES = 1_000
@@ -31,14 +32,14 @@ class Service:
         limits: Limits,
         *,
         version: str,
-        request_counts: Callable[[], dict[str, int]],
+        tallies: Callable[[], Mapping[str, Tally]],
         asks_for_tokens: Callable[[], bool],
         metrics: Metrics,
     ) -> None:
         self._backend = backend
         self._limits = limits
         self._version = version
-        self._request_counts = request_counts
+        self._tallies = tallies
         self._asks_for_tokens = asks_for_tokens
         self._metrics = metrics
         self._created_at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -53,7 +54,7 @@ class Service:
 
     async def get_stats(self) -> Answer:
         totals = await self._backend.totals(largest=LARGEST_NAMESPACES)
-        counts = self._request_counts()
+        counts = {operation: tally.count for operation, tally in self._tallies().items()}
         return Answer(
             {
                 "namespaces": totals.namespaces,

@@ -12,8 +12,8 @@ from orjson import Fragment
 from registry.names import check_namespace
 from registry_server.access.guard import Access
 from registry_server.access.scopes import Permission
+from registry_server.answers import Answer
 from registry_server.handlers.entries import PAGE_BYTES
-from registry_server.operations import Answer
 from registry_server.problems import Problem
 from registry_server.revisions import since_of
 from registry_server.storage.base import Change, CompactedError, StorageBackend

@@ -9,9 +9,9 @@ import sys
 from typing import Any
 
 from registry.cli import main
+from registry_server.answers import Answer
 from registry_server.envelopes import stored_of
 from registry_server.handlers import entries
-from registry_server.operations import Answer
 from registry_server.problems import Problem
 from registry_server.storage.base import Changes, Removed
 from registry_server.storage.memory import MemoryBackend
