@@ -62,5 +62,5 @@ _COERCE: Mapping[str, Callable[[str], Any]] = {"integer": _integer}
 
 
 def validator_of(schema: Mapping[str, Any], components: Mapping[str, Any]) -> Any:
-    """A validator for ``schema``: OpenAPI 3.0's dialect is draft 4 but for ``nullable``, which ours has not."""
+    """A validator for ``schema``: OpenAPI 3.0's dialect is draft 4 but for ``nullable``, not used here."""
     return jsonschema_rs.Draft4Validator({**schema, "components": components}, validate_formats=False)
