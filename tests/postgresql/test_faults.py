@@ -11,6 +11,8 @@ import pytest
 
 from registry_server.storage import postgresql_writer
 from registry_server.storage.base import (
+    ABSENT,
+    ConditionFailedError,
     OutcomeUnknownError,
     Put,
     StorageBackend,
@@ -110,6 +112,27 @@ async def test_killed_under_load_nothing_acknowledged_is_lost(mortal: PostgresSe
     assert set(log.values()) - set(acknowledged.values()) <= unknown, "what was said not to be written was"
     assert len(set(log.values())) == len(log), "a write was done twice"
     assert len(connections(mortal)) <= 2 * 9
+
+
+async def test_commits_and_failures_are_counted(mortal: PostgresServer, open_many) -> None:
+    """REG-SRV-05: a condition that fails is none of them."""
+    [backend] = await open_many(mortal.new_schema(), 1)
+    await asyncio.gather(*(backend.put("space", f"{number}", stored(number)) for number in range(20)))
+    with pytest.raises(ConditionFailedError):
+        await backend.put("space", "1", stored(2), expect=ABSENT)
+
+    counters = backend.counters()
+    assert sum(operations * times for operations, times in counters.commits.items()) == 21
+    assert sum(counters.commits.values()) < 20
+    assert (counters.errors, counters.queued) == (0, 0)
+    mortal.kill()
+    try:
+        for failing in (backend.get("space", "1"), backend.put("space", "1", stored(3))):
+            with pytest.raises(StorageUnavailableError):
+                await failing
+    finally:
+        mortal.start()
+    assert backend.counters().errors == 2
 
 
 async def test_while_it_is_away_all_is_refused_and_then_all_works(mortal: PostgresServer, open_many) -> None:

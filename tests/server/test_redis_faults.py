@@ -11,6 +11,8 @@ from contextlib import contextmanager
 import pytest
 
 from registry_server.storage.base import (
+    ABSENT,
+    ConditionFailedError,
     OutcomeUnknownError,
     StorageBackend,
     StorageError,
@@ -100,6 +102,27 @@ async def test_no_answered_write_is_lost_to_kills_of_redis_and_none_is_doubled(s
     assert backends[0].epoch == backends[1].epoch not in epochs
     for backend in backends:
         await backend.close()
+
+
+async def test_round_trips_that_write_and_failures_are_counted(start_redis):
+    """REG-SRV-05: a condition that fails is none of them."""
+    process = start_redis()
+    backend = RedisBackend(process.options(timeout=2.0))
+    await backend.open()
+    await asyncio.gather(*(backend.put("space", f"{number}", stored(number)) for number in range(20)))
+    with pytest.raises(ConditionFailedError):
+        await backend.put("space", "1", stored(2), expect=ABSENT)
+
+    counters = backend.counters()
+    assert sum(operations * times for operations, times in counters.commits.items()) == 21
+    assert sum(counters.commits.values()) < 20
+    assert (counters.errors, counters.queued) == (0, 0)
+    process.kill()
+    for failing in (backend.get("space", "1"), backend.put("space", "1", stored(3))):
+        with pytest.raises((StorageUnavailableError, OutcomeUnknownError)):
+            await failing
+    assert backend.counters().errors == 2
+    await backend.close()
 
 
 async def test_a_watcher_misses_nothing_over_a_restart_of_redis(start_redis):

@@ -36,6 +36,7 @@ from registry_server.storage.base import (
     Put,
     Removed,
     StorageBackend,
+    StorageCounters,
     StorageError,
     StorageSetupError,
     StorageUnavailableError,
@@ -88,7 +89,8 @@ class PostgresqlBackend(StorageBackend):
         self._url = parse_url(url)
         self.durable = not self._url.allow_volatile
         self._heads = Heads()
-        self._link = Link(self._url, self._heads.forget)
+        self._counters = StorageCounters()
+        self._link = Link(self._url, self._heads.forget, self._counters)
         self._opened = False
         self._make_parts()
 
@@ -96,7 +98,7 @@ class PostgresqlBackend(StorageBackend):
         link = self._link
         self._ears = Ears(link, self._heads)
         self._voice = Voice(link)
-        self._writer = Writer(link, self._heads, self._voice.announce)
+        self._writer = Writer(link, self._heads, self._voice.announce, self._counters)
         self._lookups: Rounds[Lookup, Found] = Rounds(lambda asked: read_entries(link, asked), lanes=2)
         self._infos: Rounds[str, NamespaceInfo] = Rounds(lambda names: read_heads(link, names))
         self._changes: Rounds[Since, Changes | CompactedError] = Rounds(self._read_changes)
@@ -216,6 +218,10 @@ class PostgresqlBackend(StorageBackend):
 
     async def totals(self, *, largest: int) -> Totals:
         return await sum_up(self._link, largest)
+
+    def counters(self) -> StorageCounters:
+        self._counters.queued = self._writer.queued
+        return self._counters
 
     async def _prepare(self, connection: Connection) -> None:
         self.durable = await check_server(connection, allow_volatile=self._url.allow_volatile)

@@ -18,7 +18,12 @@ from typing import Any, Final, NamedTuple, TypeVar
 from psycopg import AsyncConnection, Error, InterfaceError, OperationalError, errors
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
-from registry_server.storage.base import StorageError, StorageFullError, StorageUnavailableError
+from registry_server.storage.base import (
+    StorageCounters,
+    StorageError,
+    StorageFullError,
+    StorageUnavailableError,
+)
 from registry_server.storage.postgresql_url import PostgresqlUrl
 
 log = logging.getLogger(__name__)
@@ -103,14 +108,18 @@ class Link:
     Args:
         url: where it is.
         on_new_history: called after `identity` has become another one.
+        counters: where reads that fail are counted.
     """
 
-    def __init__(self, url: PostgresqlUrl, on_new_history: Callable[[], object]) -> None:
+    def __init__(
+        self, url: PostgresqlUrl, on_new_history: Callable[[], object], counters: StorageCounters
+    ) -> None:
         self.url = url
         self.identity: Identity | None = None
         self.away = "the storage is not open"
         """Why the database cannot be reached; empty while it can."""
         self._on_new_history = on_new_history
+        self._counters = counters
         self._pool: AsyncConnectionPool[Connection] | None = None
         self._renewing = asyncio.Lock()
         self._closing: set[asyncio.Task[None]] = set()
@@ -175,11 +184,15 @@ class Link:
     async def read(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """What ``work`` makes of a connection; once more with a new one where that one turns out dead."""
         try:
-            async with self.connection() as connection:
-                return await work(connection)
-        except LostConnectionError:
-            async with self.connection() as connection:
-                return await work(connection)
+            try:
+                async with self.connection() as connection:
+                    return await work(connection)
+            except LostConnectionError:
+                async with self.connection() as connection:
+                    return await work(connection)
+        except StorageError:
+            self._counters.errors += 1
+            raise
 
     async def rows(
         self, query: str, parameters: Sequence[object] | Mapping[str, object]

@@ -23,6 +23,7 @@ from psycopg import Error
 from registry_server.storage.base import (
     Entry,
     OutcomeUnknownError,
+    StorageCounters,
     StorageError,
     StorageUnavailableError,
 )
@@ -67,12 +68,16 @@ class Writer:
         link: the way to the database.
         heads: where ids of namespaces are known, and where committed heads go.
         committed: called with each head that a batch has moved, after `heads` knows it, before the answers.
+        counters: where batches are counted, committed and failed.
     """
 
-    def __init__(self, link: Link, heads: Heads, committed: Callable[[Head], object]) -> None:
+    def __init__(
+        self, link: Link, heads: Heads, committed: Callable[[Head], object], counters: StorageCounters
+    ) -> None:
         self._link = link
         self._heads = heads
         self._committed = committed
+        self._counters = counters
         self._queue: deque[Job] = deque()
         self._queued = 0
         self._queued_bytes = 0
@@ -83,6 +88,7 @@ class Writer:
     def submit(self, job: Job) -> asyncio.Future[Any]:
         """Queue ``job``; its future is answered after everything that was submitted before."""
         if self._closing or self._link.away:
+            self._counters.errors += 1
             raise StorageUnavailableError(self._link.away or "the storage is not open")
         if self._queued >= MAX_QUEUED or self._queued_bytes >= MAX_QUEUED_BYTES:
             raise StorageUnavailableError(f"{self._queued} writes are waiting; try again later")
@@ -93,6 +99,11 @@ class Writer:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="registry-postgresql-writer")
         return job.future
+
+    @property
+    def queued(self) -> int:
+        """Jobs that are not answered."""
+        return self._queued
 
     async def close(self) -> None:
         """Do what is queued, and take no more."""
@@ -105,11 +116,16 @@ class Writer:
             batch = Batch(self._take())
             try:
                 await self._commit(batch)
+                self._counters.committed(len(batch.jobs))
             except StorageError as exc:
-                batch.fail(exc)
+                self._fail(batch, exc)
             except Exception as exc:  # whatever it was, the next batch is tried
-                batch.fail(StorageError(f"the write failed inside the server: {type(exc).__name__}"))
+                self._fail(batch, StorageError(f"the write failed inside the server: {type(exc).__name__}"))
             self._answer(batch)
+
+    def _fail(self, batch: Batch, error: StorageError) -> None:
+        self._counters.errors += 1
+        batch.fail(error)
 
     def _take(self) -> list[Job]:
         jobs: list[Job] = []

@@ -34,6 +34,7 @@ from registry_server.storage.base import (
     Refused,
     Removed,
     StorageBackend,
+    StorageCounters,
     StorageSetupError,
     StorageUnavailableError,
     Stored,
@@ -92,6 +93,7 @@ class RedisBackend(StorageBackend):
         self._lanes: tuple[Lanes, Lanes, Lanes] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._listeners: list[Listener] = []
+        self._counters = StorageCounters()
 
     @property
     def location(self) -> str:
@@ -110,10 +112,10 @@ class RedisBackend(StorageBackend):
             raise StorageSetupError(str(error)) from error
         await link.close()
         self._lanes = (
-            Lanes(dialer, self._options, count=2, together=128, writes=True),
-            Lanes(dialer, self._options, count=2, together=128),
+            Lanes(dialer, self._options, self._counters, count=2, together=128, writes=True),
+            Lanes(dialer, self._options, self._counters, count=2, together=128),
             # Few together: each of their answers may be megabytes long.
-            Lanes(dialer, self._options, count=2, together=4),
+            Lanes(dialer, self._options, self._counters, count=2, together=4),
         )
         self._follower = Follower(dialer, self._keys.channel, self._heads)
         self._follower.start()
@@ -225,6 +227,10 @@ class RedisBackend(StorageBackend):
     async def totals(self, *, largest: int) -> Totals:
         namespaces, entries, *found = await self._list(self._scripts.totals, None, self._keys.base, largest)
         return Totals(namespaces, entries, infos_of(found))
+
+    def counters(self) -> StorageCounters:
+        self._counters.queued = 0 if self._lanes is None else self._lanes[0].queued
+        return self._counters
 
     # Calling scripts
 

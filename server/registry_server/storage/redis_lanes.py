@@ -17,7 +17,12 @@ from typing import Any, Final
 
 from redis import exceptions
 
-from registry_server.storage.base import OutcomeUnknownError, StorageError, StorageUnavailableError
+from registry_server.storage.base import (
+    OutcomeUnknownError,
+    StorageCounters,
+    StorageError,
+    StorageUnavailableError,
+)
 from registry_server.storage.redis_errors import told_another_epoch, translate
 from registry_server.storage.redis_link import Dialer, Link
 from registry_server.storage.redis_scripts import Script
@@ -58,14 +63,23 @@ class Lanes:
         options: of the store.
         count: how many calls, or groups of calls, may be under way at once.
         together: how many calls may share a round trip.
+        counters: where calls that fail are counted, and round trips that write.
         writes: whether the calls change the store. Those are never sent twice: where a connection breaks
             under them, their outcome is unknown. Others are asked again, once.
     """
 
     def __init__(
-        self, dialer: Dialer, options: RedisOptions, *, count: int, together: int, writes: bool = False
+        self,
+        dialer: Dialer,
+        options: RedisOptions,
+        counters: StorageCounters,
+        *,
+        count: int,
+        together: int,
+        writes: bool = False,
     ) -> None:
         self._dialer = dialer
+        self._counters = counters
         self._location = options.location
         self._together = together
         self._writes = writes
@@ -94,6 +108,11 @@ class Lanes:
         call = Call(command(script.call, keys, pack(arguments)), weight, self._loop.create_future())
         self._enqueue(call)
         return call.future
+
+    @property
+    def queued(self) -> int:
+        """Calls that were not sent yet."""
+        return len(self._queue)
 
     async def close(self) -> None:
         """Finish what was submitted, then let go of the connections."""
@@ -150,7 +169,7 @@ class Lanes:
         except StorageError as error:
             # Who came while this was tried has waited long enough, and nothing of it was sent.
             for call in (*calls, *self._take_all()):
-                call.refuse(type(error)(*error.args))
+                self._refuse(call, type(error)(*error.args))
             return None
         return await self._exchange(link, calls)
 
@@ -169,6 +188,8 @@ class Lanes:
             self._hold_back(calls, replies)
         for call, reply in zip(calls, replies, strict=False):
             self._hand_out(call, reply)
+        if self._writes and replies:
+            self._counters.committed(len(replies))
         if broken is not None:
             self._lost(calls[len(replies) :], broken)
         return kept
@@ -191,24 +212,27 @@ class Lanes:
             call.attempts += 1  # it did not run, so a write may be sent again too
             self._enqueue(call)
         else:
-            call.refuse(translate(reply, self._location))
+            self._refuse(call, translate(reply, self._location))
+
+    def _refuse(self, call: Call, error: StorageError) -> None:
+        self._counters.errors += 1
+        call.refuse(error)
 
     def _lost(self, calls: list[Call], error: BaseException) -> None:
         """The connection broke before ``calls`` were answered: had they been done?"""
         for call in calls:
             if self._writes:
-                call.refuse(
-                    OutcomeUnknownError(
-                        f"the connection to the Redis at {self._location} broke while the write was under "
-                        "way: it may be stored, or not"
-                    )
+                text = (
+                    f"the connection to the Redis at {self._location} broke while the write was under "
+                    "way: it may be stored, or not"
                 )
+                self._refuse(call, OutcomeUnknownError(text))
                 continue
             call.attempts += 1
             if call.attempts < _READ_ATTEMPTS and not isinstance(error, TimeoutError):
                 self._enqueue(call)
             else:
-                call.refuse(translate(error, self._location))
+                self._refuse(call, translate(error, self._location))
 
     def _hold_back(self, calls: list[Call], replies: list[Any]) -> None:
         """Refuse calls that fewer replicas have than was asked for; all of them where that is not known.
@@ -226,7 +250,7 @@ class Lanes:
         )
         for call, reply in zip(calls, replies, strict=False):
             if not isinstance(reply, Exception):
-                call.refuse(OutcomeUnknownError(text))
+                self._refuse(call, OutcomeUnknownError(text))
 
 
 def _outdates(reply: Any) -> bool:
