@@ -136,14 +136,15 @@ def check_form(envelope: Envelope) -> None:
 
 def check_fields(envelope: Envelope) -> None:
     """`check_form` without looking into ``data``."""
-    for field in ("type", "data", "encoding"):
-        if not isinstance(getattr(envelope, field), str):
-            raise _malformed(field, "is a text")
-    if ENCODING_OF.get(envelope.type) != envelope.encoding:
+    kind, data, encoding, meta, signature = envelope
+    if not (isinstance(kind, str) and isinstance(data, str) and isinstance(encoding, str)):
+        texts = {"type": kind, "data": data, "encoding": encoding}
+        raise _malformed(next(name for name, text in texts.items() if not isinstance(text, str)), "is a text")
+    if ENCODING_OF.get(kind) != encoding:
         raise _malformed("encoding", "goes with the type: json with json, base64 with pickle")
-    check_size(envelope.data)
-    _check_meta(envelope.meta)
-    signature = envelope.signature
+    check_size(data)
+    if meta is not None:
+        _check_meta(meta)
     if signature is not None and not (
         isinstance(signature, str) and _is_signature(signature) and len(signature) <= MAX_SIGNATURE_LENGTH
     ):
@@ -170,8 +171,6 @@ _is_signature = re.compile(r"[A-Za-z0-9+/=_.:-]+").fullmatch
 
 
 def _check_meta(meta: object) -> None:
-    if meta is None:
-        return
     if not isinstance(meta, Mapping) or len(meta) > MAX_META_ENTRIES:
         raise _malformed("meta", f"maps at most {MAX_META_ENTRIES} names to texts")
     for name, text in meta.items():
