@@ -34,21 +34,30 @@ class Poll:
     def wake(self, namespaces: Iterable[str]) -> None:
         """End the wait, or the next one where there is none now, because ``namespaces`` have moved."""
         self._moved.update(namespaces)
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        if self._waiter is not None:
+            _end(self._waiter)
 
     async def wait(self, timeout: float, leaving: Leaving) -> set[str]:
         """The namespaces that have moved meanwhile; none after ``timeout`` s, or if the client left."""
         if not self._moved:
-            self._waiter = asyncio.get_running_loop().create_future()
+            loop = asyncio.get_running_loop()
+            self._waiter = waiter = loop.create_future()
+            timer = loop.call_later(timeout, _end, waiter)
             left = asyncio.ensure_future(leaving())
+            left.add_done_callback(lambda _: _end(waiter))
             try:
-                await asyncio.wait({self._waiter, left}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+                await waiter
             finally:
+                timer.cancel()
                 left.cancel()
                 self._waiter = None
         moved, self._moved = self._moved, set()
         return moved
+
+
+def _end(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 class WatchHub:
