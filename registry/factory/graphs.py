@@ -9,8 +9,21 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from registry.errors import CoercionError, ConformanceError, RegistryError, ValidationError
+from registry.factory.parts import (
+    MAX_DEPTH,
+    PARTS,
+    UNKNOWN,
+    Many,
+    Node,
+    Ref,
+    children_of,
+    raw,
+    recipe_of,
+    settled,
+    wrong,
+)
 from registry.factory.problems import Path, Problem, Source, does_not_fit, problems_of, shown, unknown_fields
-from registry.factory.recipes import Recipe, copy_of, remember
+from registry.factory.recipes import remember
 from registry.factory.schemes import call_with, loosened, scheme_of
 from registry.prefixes import Names
 from registry.suggest import near_names
@@ -23,9 +36,6 @@ if TYPE_CHECKING:
 MAX_PARTS = 100_000
 """How many parts a config may have, each alias of a YAML file counted where it stands."""
 
-MAX_DEPTH = 100
-
-_UNKNOWN: Any = object()
 _UNDER_WAY: Any = object()
 
 
@@ -85,71 +95,6 @@ def _as_mapping(value: Any) -> Mapping[Any, Any] | None:
     return None
 
 
-# ---- the parts of a config that are more than data
-
-
-class _Node:
-    """A ``_type``: what is called, and with what."""
-
-    __slots__ = (
-        "artifact",
-        "children",
-        "config",
-        "key",
-        "model",
-        "name",
-        "partial",
-        "path",
-        "recipe",
-        "registry",
-    )
-
-    def __init__(self, path: Path, name: str) -> None:
-        self.path = path
-        self.name = name
-        self.registry: Any = None
-        self.key = name
-        self.artifact: Any = None
-        self.model: type[BaseModel] | None = None
-        self.children: dict[str, Any] = {}
-        self.partial = False
-        self.config: BaseModel | None = None
-        self.recipe: Recipe | None = None
-
-
-class _Ref:
-    """A ``_ref``: another part."""
-
-    __slots__ = ("path", "target", "to")
-
-    def __init__(self, path: Path, to: Path) -> None:
-        self.path = path
-        self.to = to
-        self.target = _UNKNOWN
-
-
-class _Many:
-    """A list, tuple or mapping with one of these in it."""
-
-    __slots__ = ("children", "kind", "recipe")
-
-    def __init__(self, kind: type, children: dict[Any, Any]) -> None:
-        self.kind = kind
-        self.children = children
-        self.recipe: Any = None
-
-    def filled(self, children: dict[Any, Any]) -> Any:
-        return children if self.kind is dict else self.kind(children.values())
-
-
-_PARTS = (_Node, _Ref, _Many)
-
-
-def _wrong() -> _Many:
-    """In the place of a part that has been found wrong: nothing more is to be said of it."""
-    return _Many(dict, {})
-
-
 class _Graph:
     """One config on its way to objects."""
 
@@ -159,8 +104,8 @@ class _Graph:
         self._source = source
         self._problems: list[Problem] = []
         self._artifacts: dict[str, Any] = {}
-        self._nodes: list[_Node] = []
-        self._refs: list[_Ref] = []
+        self._nodes: list[Node] = []
+        self._refs: list[Ref] = []
         self._built: dict[int, Any] = {}
         self._count = 0
 
@@ -209,23 +154,21 @@ class _Graph:
 
     def _read_many(self, kind: type, items: Mapping[Any, Any], value: Any, path: Path) -> Any:
         children = {key: self._read(child, (*path, key)) for key, child in items.items()}
-        return (
-            _Many(kind, children) if any(isinstance(child, _PARTS) for child in children.values()) else value
-        )
+        return Many(kind, children) if any(isinstance(child, PARTS) for child in children.values()) else value
 
     def _read_ref(self, mapping: Mapping[Any, Any], path: Path) -> Any:
         to = mapping["_ref"]
         if len(mapping) > 1:
             self._found(path, "a _ref stands alone, and has no fields")
         if isinstance(to, str) and to:
-            ref = _Ref(path, tuple(to.split(".")))
+            ref = Ref(path, tuple(to.split(".")))
         elif isinstance(to, list) and to:
-            ref = _Ref(path, tuple(to))
+            ref = Ref(path, tuple(to))
         else:
             self._found(
                 (*path, "_ref"), "it is the path of another part, 'path.to.part', or a list of its keys"
             )
-            return _wrong()
+            return wrong()
         self._refs.append(ref)
         return ref
 
@@ -234,10 +177,10 @@ class _Graph:
         if isinstance(name, str):
             return self._read_node(name, mapping, path)
         self._found((*path, "_type"), "it is a name, a text")
-        return _wrong()
+        return wrong()
 
-    def _read_node(self, name: str, mapping: Mapping[Any, Any], path: Path) -> _Node:
-        node = _Node(path, name)
+    def _read_node(self, name: str, mapping: Mapping[Any, Any], path: Path) -> Node:
+        node = Node(path, name)
         self._nodes.append(node)
         self._look_up(node)
         bound = mapping.get("_partial", False)
@@ -251,7 +194,7 @@ class _Graph:
                 node.children[key] = self._read(value, (*path, key))
         return node
 
-    def _look_up(self, node: _Node) -> None:
+    def _look_up(self, node: Node) -> None:
         node.registry, node.key = self._names.resolve(node.name)
         name = node.key
         try:
@@ -279,41 +222,41 @@ class _Graph:
 
     # ---- references
 
-    def _follow(self, ref: _Ref, root: _Node) -> Any:
+    def _follow(self, ref: Ref, root: Node) -> Any:
         """Find what ``ref`` leads to, be it through other references."""
-        if ref.target is _UNKNOWN:
+        if ref.target is UNKNOWN:
             ref.target = _UNDER_WAY
             ref.target = self._part_at(root, ref)
         elif ref.target is _UNDER_WAY:
             self._found((*ref.path, "_ref"), f"it leads in a circle: {shown(ref.to)!r} is found through it")
-            return _wrong()
+            return wrong()
         return ref.target
 
-    def _part_at(self, root: _Node, ref: _Ref) -> Any:
+    def _part_at(self, root: Node, ref: Ref) -> Any:
         part: Any = root
         for depth, key in enumerate(ref.to):
-            while isinstance(part, _Ref):
+            while isinstance(part, Ref):
                 part = self._follow(part, root)
-            children = _children(part)
-            if isinstance(part, (list, tuple)) or (isinstance(part, _Many) and part.kind is not dict):
+            children = children_of(part)
+            if isinstance(part, (list, tuple)) or (isinstance(part, Many) and part.kind is not dict):
                 key = int(key) if str(key).isdecimal() else key
             if key not in children:
                 near = near_names(str(key), (str(known) for known in children))
                 paths = [".".join(map(str, (*ref.to[:depth], name, *ref.to[depth + 1 :]))) for name in near]
                 self._found((*ref.path, "_ref"), f"there is no part {shown(ref.to)!r} in this config", paths)
-                return _wrong()
+                return wrong()
             part = children[key]
         return part
 
-    def _check_cycles(self, root: _Node) -> None:
+    def _check_cycles(self, root: Node) -> None:
         finished: set[int] = set()
         under_way: dict[int, None] = {}
 
         def visit(part: Any) -> None:
-            if not isinstance(part, _PARTS) or id(part) in finished:
+            if not isinstance(part, PARTS) or id(part) in finished:
                 return
             under_way[id(part)] = None
-            if isinstance(part, _Ref):
+            if isinstance(part, Ref):
                 if id(part.target) in under_way:
                     self._found(
                         (*part.path, "_ref"),
@@ -331,14 +274,14 @@ class _Graph:
 
     # ---- check
 
-    def _check(self, node: _Node) -> None:
+    def _check(self, node: Node) -> None:
         """All that can be told before anything is called."""
         if node.model is None:
             return
-        values = {key: _settled(child) for key, child in node.children.items()}
-        parts = {key for key, child in values.items() if isinstance(child, _PARTS)}
+        values = {key: settled(child) for key, child in node.children.items()}
+        parts = {key for key, child in values.items() if isinstance(child, PARTS)}
         plain = {key: child for key, child in values.items() if key not in parts}
-        unknown = unknown_fields(node.model, {key: _raw(value) for key, value in values.items()}, node.path)
+        unknown = unknown_fields(node.model, {key: raw(value) for key, value in values.items()}, node.path)
         model = node.model
         if parts or node.partial:
             model = loosened(model, frozenset(parts), frozenset(values) if node.partial else None)
@@ -348,7 +291,7 @@ class _Graph:
             node.config = instance
 
     def _validated(
-        self, node: _Node, model: type[BaseModel], values: dict[str, Any], known: Iterable[Problem] = ()
+        self, node: Node, model: type[BaseModel], values: dict[str, Any], known: Iterable[Problem] = ()
     ) -> tuple[list[Problem], Any]:
         from pydantic import ValidationError as PydanticError
 
@@ -362,19 +305,19 @@ class _Graph:
     # ---- build
 
     def _value(self, part: Any) -> Any:
-        if not isinstance(part, _PARTS):
+        if not isinstance(part, PARTS):
             return part
         if id(part) not in self._built:
-            if isinstance(part, _Ref):
+            if isinstance(part, Ref):
                 self._built[id(part)] = self._value(part.target)
-            elif isinstance(part, _Many):
+            elif isinstance(part, Many):
                 children = {key: self._value(child) for key, child in part.children.items()}
                 self._built[id(part)] = part.filled(children)
             else:
                 self._built[id(part)] = self._made(part)
         return self._built[id(part)]
 
-    def _made(self, node: _Node) -> Any:
+    def _made(self, node: Node) -> Any:
         assert node.model is not None  # or there would have been a problem
         values = {key: self._value(child) for key, child in node.children.items()}
         config = node.config
@@ -387,10 +330,10 @@ class _Graph:
             made = _bound(node, config) if node.partial else call_with(node.artifact, config)
         except Exception as error:  # the user's own, whatever it is
             self._raised(node, error)
-        remember(made, _recipe(node))
+        remember(made, recipe_of(node))
         return made
 
-    def _raised(self, node: _Node, error: Exception) -> NoReturn:
+    def _raised(self, node: Node, error: Exception) -> NoReturn:
         where: dict[str, Any] = {"path": shown(node.path), "key": node.name, "raised": type(error).__name__}
         line = self._source.line_of(node.path) if self._source else None
         if self._source:
@@ -407,50 +350,9 @@ class _Graph:
         ) from error
 
 
-def _bound(node: _Node, config: BaseModel) -> Any:
+def _bound(node: Node, config: BaseModel) -> Any:
     fields = {**dict(config), **(config.model_extra or {})}
     if isinstance(node.artifact, type) and node.model is node.artifact:  # it takes aliases
         known = node.model.model_fields
         fields = {known[name].alias or name if name in known else name: fields[name] for name in fields}
     return partial(node.artifact, **fields)
-
-
-def _children(part: Any) -> Mapping[Any, Any]:
-    if isinstance(part, (_Node, _Many)):
-        return part.children
-    if isinstance(part, (list, tuple)):
-        return dict(enumerate(part))
-    return part if isinstance(part, Mapping) else {}
-
-
-def _settled(child: Any) -> Any:
-    """What a reference leads to, where that is data."""
-    target = child
-    for _ in range(MAX_DEPTH):
-        if not isinstance(target, _Ref):
-            break
-        target = target.target
-    return child if isinstance(target, _PARTS) else target
-
-
-def _raw(value: Any) -> Any:
-    """``value`` as a config that `unknown_fields` can look into: built objects have no fields to look at."""
-    if isinstance(value, _Many):
-        return value.filled({key: _raw(child) for key, child in value.children.items()})
-    return {"_type": ""} if isinstance(value, (_Node, _Ref)) else value
-
-
-def _recipe(part: Any) -> Any:
-    """How ``part`` was written, as data: one recipe for a part, however many references lead to it."""
-    if isinstance(part, _Ref):
-        return _recipe(part.target)
-    if not isinstance(part, (_Node, _Many)):
-        return copy_of(part)
-    if part.recipe is None:
-        fields = {key: _recipe(child) for key, child in part.children.items()}
-        if isinstance(part, _Many):
-            part.recipe = part.filled(fields)
-        else:
-            assert part.model is not None  # it has been built
-            part.recipe = Recipe(part.registry, part.key, part.artifact, part.model, part.partial, fields)
-    return part.recipe
