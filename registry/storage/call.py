@@ -155,13 +155,14 @@ class Call:
             if self.server is not self._servers.current:
                 self._servers.answered(self.server)
             return None
+        self._lost_an_answer |= status in _BY_GATEWAY  # also by the last attempt
         # The protocol says of one code that nothing was done; a server that has its storage may do it.
         undone = self._another_is_left() and b'"storage_unavailable"' in response.content
         if not ((self._repeatable or undone) and self._may_try_again()):
             self._move()
             return None
         # Its storage went away while it wrote: the next answer may be about what this one did.
-        self._lost_an_answer |= status in _BY_GATEWAY or b'"outcome_unknown"' in response.content
+        self._lost_an_answer |= b'"outcome_unknown"' in response.content
         return self._go_on()
 
     def recognised(self, response: httpx.Response) -> httpx.Response:
@@ -173,8 +174,8 @@ class Call:
             self._unknown(httpx.ReadError(f"a proxy answered {status}"))
         if self._lost_an_answer:
             response.headers[REPEATED] = "1"
-            if self.method != "GET" and status >= 500:  # which tells nothing of the first attempt
-                self._unknown(httpx.ReadError("the first answer was lost"))
+            if status >= 500:
+                self._doubt_the_first()
             if self.method == "DELETE" and status in (404, 412):
                 self._unknown(httpx.ReadError("the first answer was lost"))  # gone: by us or by others
         return response
@@ -192,10 +193,12 @@ class Call:
         if isinstance(error, httpx.ConnectError):
             return self._pause_unconnected(error)
         if isinstance(error, httpx.PoolTimeout):
+            self._doubt_the_first()
             raise self._timeout(error) from error
         if isinstance(error, httpx.ConnectTimeout):  # nothing was sent
             if self._move() and self._may_try_again():
                 return 0.0
+            self._doubt_the_first()
             raise self._timeout(error) from error
         if isinstance(error, httpx.TimeoutException):
             return self._pause_unanswered(error)
@@ -221,6 +224,7 @@ class Call:
             return self._go_on()
         if (left := retries_end - time.monotonic()) > 0:
             return self._go_on(at_most=left)
+        self._doubt_the_first()
         raise self._unreachable(error) from error
 
     def _pause_unanswered(self, error: httpx.TimeoutException) -> float:
@@ -255,6 +259,11 @@ class Call:
             suggestions=["wait longer: REGISTRY_SERVER_TIMEOUT=30", "see how loaded the server is: /stats"],
             context={"server": self.server, "timeout": seconds},
         )
+
+    def _doubt_the_first(self) -> None:
+        """Raise that a write's outcome is unknown where an answer was lost: the last tells nothing of it."""
+        if self._lost_an_answer and self.method != "GET":
+            self._unknown(httpx.ReadError("the first answer was lost"))
 
     def _unknown(self, error: Exception) -> NoReturn:
         timed_out = isinstance(error, httpx.TimeoutException)

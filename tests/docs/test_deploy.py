@@ -14,6 +14,9 @@ import yaml
 
 from registry.cli import app
 from registry_server.limits import Limits
+from registry_server.problems import Problem
+from registry_server.requests import Gate
+from registry_server.settings import ServerSettings
 from registry_server.storage.select import backend_from_url
 from tests.docs.live_server import ROOT
 
@@ -64,11 +67,25 @@ def test_a_balancer_asks_paths_that_are_there_and_waits_longer_than_a_watch(name
     text = (DEPLOY / name).read_text(encoding="utf-8")
     spec = (ROOT / "openapi.yaml").read_text(encoding="utf-8")
 
-    assert all(f"\n  {path}:" in spec for path in re.findall(r"GET (/\w+)", text))
+    assert all(f"\n  {path}:" in spec for path in re.findall(r"uri (/\w+)", text))
     for waiting in re.findall(r"(?:timeout (?:server|client)|proxy_read_timeout)\s+(\d+)s", text):
         assert int(waiting) > 30
     for size in re.findall(r"client_max_body_size (\d+)m", text):
         assert int(size) << 20 > Limits().body_bytes
+
+
+@pytest.mark.parametrize(
+    "settings", [ServerSettings(), ServerSettings(host="0.0.0.0", allowed_hosts=("registry.example",))]
+)
+def test_the_host_of_haproxys_check_is_one_that_every_server_answers_for(settings: ServerSettings) -> None:
+    """Refused, its servers were down for HAProxy for as long as it ran."""
+    text = (DEPLOY / "haproxy.cfg").read_text(encoding="utf-8")
+    [host] = re.findall(r"http-check send .* ver HTTP/1.1 hdr Host (\S+)", text)
+    gate = Gate(header_bytes=1_000, allowed_hosts=settings.hosts())
+
+    gate.check([(b"host", host.encode())])
+    with pytest.raises(Problem, match="Host"):
+        gate.check([])
 
 
 def test_systemd_gives_more_time_to_stop_than_a_server_takes() -> None:

@@ -1,4 +1,4 @@
-"""Load balancers in front of servers on loopback: HAProxy, as ``docs/deploy`` sets it up, and one of ours."""
+"""Load balancers in front of servers on loopback: as ``docs/deploy`` sets them up, and one of ours."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from pathlib import Path
 from tests.server.processes import ROOT
 
 DEPLOY = ROOT / "docs" / "deploy"
-INSTALL = "HAProxy is not installed, and this test is about it: apt-get install haproxy"
 
 
 def free_port() -> int:
@@ -29,6 +28,8 @@ class StandIn:
 
     It knows no HTTP: to its clients a killed server is a connection that breaks off.
     """
+
+    name = "TCP"
 
     def __init__(self, ports: list[int]) -> None:
         self.port = 0
@@ -52,6 +53,9 @@ class StandIn:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(30)
         self._loop.close()
+
+    def counts_on_all(self) -> bool:
+        return True
 
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
@@ -106,9 +110,15 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             await writer.drain()
 
 
-class HaProxy:
-    """HAProxy with the configuration of ``docs/deploy``; only its addresses are others."""
+class Program:
+    """A balancer's own program with its configuration of ``docs/deploy``; only its addresses are others.
 
+    Attributes:
+        name: of the program.
+        port: where it listens.
+    """
+
+    name: str
     process: subprocess.Popen[bytes]
 
     def __init__(self, folder: Path, ports: list[int]) -> None:
@@ -120,18 +130,57 @@ class HaProxy:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self) -> HaProxy:
-        program = haproxy()
-        file = self._folder / "haproxy.cfg"
-        file.write_text(on_loopback((DEPLOY / "haproxy.cfg").read_text(), self.port, self._ports))
-        with (self._folder / "haproxy.log").open("wb") as log:
-            self.process = subprocess.Popen([program, "-db", "-f", file], stdout=log, stderr=log)
-        until_listening(self.port, self.process, self._folder / "haproxy.log")
+    def start(self) -> Program:
+        with self.log.open("wb") as log:
+            command = [program(self.name), *self._options()]
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        until_listening(self.port, self.process, self.log)
         return self
 
     def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
+        self.process.terminate()
+        self.process.wait(30)
+
+    def counts_on_all(self) -> bool:
+        """Whether there is no server that it would rather not ask."""
+        return True
+
+    @property
+    def log(self) -> Path:
+        return self._folder / f"{self.name}.log"
+
+    def _options(self) -> list[str | Path]:
+        raise NotImplementedError
+
+    def _configuration(self, file: str) -> str:
+        return on_loopback((DEPLOY / file).read_text(), self.port, self._ports)
+
+
+class HaProxy(Program):
+    name = "haproxy"
+
+    def _options(self) -> list[str | Path]:
+        file = self._folder / "haproxy.cfg"
+        file.write_text(self._configuration(file.name))
+        return ["-db", "-f", file]
+
+    def counts_on_all(self) -> bool:
+        said = dict(re.findall(r"Server registry/(\w+) is (UP|DOWN)", self.log.read_text()))
+        return "DOWN" not in said.values()
+
+
+class Nginx(Program):
+    name = "nginx"
+
+    def _options(self) -> list[str | Path]:
+        file = self._folder / "nginx.conf"
+        file.write_text(self._configuration(file.name).replace("http {", f"http {{\n{self._places()}", 1))
+        return ["-e", "stderr", "-g", f"daemon off; pid {self._folder}/pid;", "-c", file]
+
+    def _places(self) -> str:
+        """Where it keeps what is large: not where an installed one does, which is root's."""
+        kinds = "client_body", "proxy", "fastcgi", "uwsgi", "scgi"
+        return "".join(f"    {kind}_temp_path {self._folder}/{kind};\n" for kind in kinds)
 
 
 def until_listening(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -144,18 +193,18 @@ def until_listening(port: int, process: subprocess.Popen[bytes], log: Path) -> N
             raise AssertionError(log.read_text())
 
 
-def haproxy() -> str:
-    """The program; a failure that says how to install it."""
-    program = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
-    assert program, INSTALL
-    return program
+def program(name: str) -> str:
+    """Where it is; a failure that says how to install it."""
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin")
+    assert found, f"{name} is not installed, and this test is about it: apt-get install {name}"
+    return found
 
 
 def on_loopback(configuration: str, port: int, servers: list[int]) -> str:
     """A configuration of ``docs/deploy`` with the documented addresses replaced, and no more."""
-    left = iter(servers)
+    ports = {f"10.0.0.1{number}": port for number, port in enumerate(servers, 1)}
     found, count = re.subn(
-        r"\b10\.0\.0\.1\d:8001\b", lambda _: f"127.0.0.1:{next(left)}", configuration, count=len(servers)
+        r"\b(10\.0\.0\.1\d):8001\b", lambda one: f"127.0.0.1:{ports[one[1]]}", configuration
     )
-    assert count == len(servers)
+    assert count % len(servers) == 0
     return found.replace("*:8001", f"127.0.0.1:{port}")

@@ -75,13 +75,13 @@ class Writer(Person):
     """Writes numbered keys, every other one on condition that it is not there, and reads each back.
 
     Attributes:
-        acknowledged, refused, unknown: keys by what was said of their writes.
+        acknowledged, refused, unknown: keys by what was said of their writes; of the refused ones, as what.
     """
 
     def __init__(self, url: str | list[str], name: str) -> None:
         super().__init__(url, name)
         self.acknowledged: set[str] = set()
-        self.refused: set[str] = set()
+        self.refused: dict[str, str] = {}
         self.unknown: set[str] = set()
         self._number = 0
 
@@ -95,8 +95,8 @@ class Writer(Person):
         except (OutcomeUnknownError, ServerTimeoutError):
             self.unknown.add(key)
             raise
-        except RemoteError:
-            self.refused.add(key)
+        except RemoteError as error:
+            self.refused[key] = repr(error)
             raise
         self.acknowledged.add(key)
         if self.storage[key] != key:
@@ -202,7 +202,8 @@ class People:
         wrong = [text for person in self.all for text in person.wrong]
         for writer in self.writers:
             wrong += [f"{key} was acknowledged and is lost" for key in writer.acknowledged - content.keys()]
-            wrong += [f"{key} was refused and is there" for key in writer.refused & content.keys()]
+            there = writer.refused.keys() & content.keys()
+            wrong += [f"{key} was refused and is there: {writer.refused[key]}" for key in there]
         added = sum(adder.added for adder in self.adders)
         maybe = sum(adder.maybe for adder in self.adders)
         if not added <= content[COUNTER][0] <= added + maybe:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -16,7 +17,7 @@ import pytest
 from registry import RemoteStorageProxy
 from registry.errors import RemoteError
 from registry.storage.server import RegistryServer
-from tests.faults.balancer import DEPLOY, HaProxy, StandIn, free_port, on_loopback
+from tests.faults.balancer import DEPLOY, HaProxy, Nginx, Program, StandIn, free_port, on_loopback
 from tests.faults.findings import FULL, Finding, bound, effort, record
 from tests.faults.people import SPACE, Adder, CachingWriter, People, Watcher, Writer
 from tests.faults.stores import Place
@@ -40,20 +41,23 @@ class Site:
         place: the servers and their storage.
         balancer: in front of them.
         people: who use them.
+        ways: the same people by the way they take: through the balancer, and by the servers' names.
     """
 
-    def __init__(self, place: Place, balancer: HaProxy | StandIn) -> None:
+    def __init__(self, place: Place, balancer: Program | StandIn) -> None:
         self.place, self.balancer = place, balancer
         self._pool = ThreadPoolExecutor(4)
         self._restarts: list[Future[None]] = []
         until(lambda: is_ready(balancer.url))
         all_urls = [server.url for server in place.servers]
         cursor = RegistryServer(all_urls).cursor(SPACE)
-        people = []
+        self.ways = []
         for way, url in (("balanced", balancer.url), ("by name", all_urls)):
-            people += [Writer(url, f"{way} writer"), CachingWriter(url, f"{way} caching writer")]
-            people += [Adder(url, f"{way} adder"), Watcher(url, f"{way} watcher", cursor)]
-        self.people = People(people)
+            writers = [Writer(url, f"{way} writer"), CachingWriter(url, f"{way} caching writer")]
+            self.ways.append(
+                People([*writers, Adder(url, f"{way} adder"), Watcher(url, f"{way} watcher", cursor)])
+            )
+        self.people = People([person for way in self.ways for person in way.all])
 
     def kill(self, number: int) -> None:
         """Kill the next server, once another one serves, and have it started again."""
@@ -74,21 +78,26 @@ class Site:
         for restarted in self._restarts:
             restarted.result()
         until(lambda: all(is_ready(server.url) for server in self.place.servers))
-        until(lambda: is_ready(self.balancer.url))
+        until(lambda: is_ready(self.balancer.url) and self.balancer.counts_on_all())
 
     def acknowledge(self, number: int) -> None:
-        goal = self.people.acknowledged + number
-        until(lambda: self.people.acknowledged >= goal)
+        """Return once so many more writes were answered, on each way."""
+        goals = [way.acknowledged + number for way in self.ways]
+        until(lambda: all(way.acknowledged >= goal for way, goal in zip(self.ways, goals, strict=True)))
 
 
-@pytest.fixture
-def open_site(start_place: Callable[..., Place], tmp_path: Path) -> Iterator[Callable[[], Site]]:
-    """``open_site()``: HAProxy in the full test; the quick one has to run where it is not installed."""
+@pytest.fixture(params=["haproxy", "nginx"] if FULL else ["TCP"])
+def open_site(
+    start_place: Callable[..., Place], tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Callable[[], Site]]:
+    """``open_site()``: in full behind each balancer of the docs; the quick test needs none installed."""
+    programs = {"haproxy": HaProxy, "nginx": Nginx}
     with ExitStack() as stack:
 
         def start() -> Site:
             place = start_place("postgresql", servers=3)
-            balancer = (HaProxy(tmp_path, place.ports) if FULL else StandIn(place.ports)).start()
+            of_docs = programs.get(request.param)
+            balancer = (of_docs(tmp_path, place.ports) if of_docs else StandIn(place.ports)).start()
             stack.callback(balancer.stop)
             site = Site(place, balancer)
             stack.callback(site.people.end)
@@ -103,20 +112,21 @@ def test_killed_servers_and_a_killed_database_lose_nothing_and_keep_nothing_from
 ) -> None:
     site = open_site()
     people, pace = site.people, threading.Event()
-    site.acknowledge(20)
+    site.acknowledge(10)
 
+    began = time.monotonic()
     for number in range(KILLS):
         site.kill(number)
-        site.acknowledge(20)
+        site.acknowledge(10)
         pace.wait(1.0 if FULL else 0)  # a kill every second, as the pass figure has it
-    while_servers_died = people.errors
+    while_servers_died, seconds = people.errors, time.monotonic() - began
     for number in range(STORAGE_KILLS):
         site.kill_storage()
-        site.acknowledge(20)
+        site.acknowledge(10)
         site.kill(number)
-        site.acknowledge(20)
+        site.acknowledge(10)
     site.settle()
-    site.acknowledge(20)
+    site.acknowledge(10)
     people.stop_working()
 
     storage = RemoteStorageProxy(SPACE, url=site.balancer.url, timeout=30)
@@ -127,12 +137,13 @@ def test_killed_servers_and_a_killed_database_lose_nothing_and_keep_nothing_from
     assert wrong == []
     assert set(while_servers_died) <= {"OutcomeUnknownError"}, "reads and conditional writes go on"
     done = (
-        f"{KILLS} servers and {STORAGE_KILLS} databases killed, {people.acknowledged:,} acknowledged writes"
+        f"{KILLS} servers killed in {seconds:.0f} s, then {STORAGE_KILLS} databases and as many servers; "
+        f"{people.acknowledged:,} acknowledged writes"
     )
-    met = ", ".join(f"{count} {name}" for name, count in sorted(people.errors.items())) or "no error"
+    met = f"{told(while_servers_died)}, then {told(people.errors - while_servers_died)}"
     found = f"0 lost, 0 doubled, 0 changes missed of {head:,}; clients met {met}"
-    balancer = "postgresql, HAProxy" if FULL else "postgresql"
-    record(Finding("three servers behind a balancer", balancer, done, found, not wrong))
+    on = f"postgresql, {site.balancer.name}"
+    record(Finding("three servers behind a balancer", on, done, found, not wrong))
 
 
 def test_readiness_follows_the_storage_without_a_restart(start_place: Callable[..., Place]) -> None:
@@ -147,6 +158,11 @@ def test_readiness_follows_the_storage_without_a_restart(start_place: Callable[.
 
             place.storage.start()
             until(lambda server=server: is_ready(server.url))
+
+
+def told(errors: Counter[str]) -> str:
+    """In words."""
+    return ", ".join(f"{count} {name}" for name, count in sorted(errors.items())) or "no error"
 
 
 def restart(server: LiveServer) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import pickle
 import socket
+import time
 from contextlib import suppress
 
+import httpx
 import pytest
 
 from registry import FunctionalRegistry, RemoteStorageProxy
@@ -17,6 +19,7 @@ from registry.errors import (
     ServerUnreachableError,
     ValidationError,
 )
+from registry.storage.call import Call
 from registry.storage.connection import Address, Connection
 from registry.storage.line import Line
 from registry.storage.server import RegistryServer
@@ -207,6 +210,28 @@ def test_a_write_whose_server_a_proxy_lost_may_have_been_done(server_that, answe
         WRITES["set"](proxy(server))
 
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("last", [httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout])
+def test_a_write_whose_answer_was_lost_is_in_doubt_where_nobody_can_be_asked_again(last):
+    """Only what was sent last is known not to have arrived."""
+    call = Call(
+        "PUT", Servers((dead(),)), "/", {"If-None-Match": "*"}, b"", started=time.monotonic() - 1, seconds=9
+    )
+    for failure in (httpx.ReadError, last):
+        call.next_request()
+        if failure is not last:
+            call.pause_after_failure(failure("broken off"))
+            continue
+        with pytest.raises(OutcomeUnknownError):
+            call.pause_after_failure(failure("refused"))
+
+
+def test_a_write_with_a_condition_is_in_doubt_where_a_proxy_lost_its_last_answer(server_that):
+    lost = answers(502, b"<html>Bad Gateway</html>", content="text/html")
+
+    with pytest.raises(OutcomeUnknownError):
+        WRITES["insert"](proxy(server_that(BUSY, BUSY, lost)))
 
 
 def test_a_proxy_that_has_lost_its_servers_for_good_is_a_server_fault_of_a_read(server_that):
