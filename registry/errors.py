@@ -233,7 +233,11 @@ class ServerUnreachableError(RemoteError, ConnectionError):
 
 
 class ServerTimeoutError(RemoteError, TimeoutError):
-    """The server did not answer within the timeout."""
+    """The server did not answer within the timeout.
+
+    Of writes only conditional ones raise it (others `OutcomeUnknownError`): one may have been done, and doing
+    it again is safe.
+    """
 
     code = "server_timeout"
 
