@@ -17,6 +17,7 @@ from registry import (
     TypeRegistry,
     ValidationError,
 )
+from registry.duplicates import taken
 from tests.unit.registries import artifacts
 from tests.unit.registries.artifacts import Callee, Linear, Model, Stranger, defined_as, mae, mse
 
@@ -544,3 +545,36 @@ def in_threads(call, count=8):
     from tests.contract.storages.contract import at_once
 
     return at_once(*[lambda n=n: call(n) for n in range(count)])
+
+
+@pytest.mark.parametrize("first", ["__main__", "publish"])
+def test_a_file_that_is_run_and_imported_is_said_to_be_two_modules(define, tmp_path, monkeypatch, first):
+    """As `python publish.py` and then ``import publish`` elsewhere, or the other way round."""
+    losses = define()
+    code = compile("def mse(a, b):\n    return a - b\n", str(tmp_path / "publish.py"), "exec")
+    for module in (first, "publish" if first == "__main__" else "__main__"):
+        namespace = {"__name__": module}
+        exec(code, namespace)
+        if module == first:
+            losses.register_artifact(namespace["mse"])
+
+    with pytest.raises(
+        DuplicateKeyError, match=r"publish\.py, run as a script and imported, is two modules"
+    ) as told:
+        losses.register_artifact(namespace["mse"])
+
+    assert "in a module that the script imports" in told.value.suggestions[0]
+    assert "on_duplicate='replace'" in told.value.suggestions[1]
+
+
+@pytest.mark.parametrize(
+    ("owner", "offered"),
+    [
+        ("__main__.mse (/a/publish.py:1)", "losses.mse (/a/losses.py:1)"),
+        ("__main__.mse (/a/publish.py:1)", "publish.mae (/a/publish.py:5)"),
+        ("losses.publish.mse (/a/losses/publish.py:1)", "publish.mse (/a/publish.py:1)"),
+        ("a JSON value", "__main__.mse (/a/publish.py:1)"),
+    ],
+)
+def test_other_duplicates_are_not_called_one_file(owner, offered):
+    assert "two modules" not in taken("Losses", "Losses", "mse", offered, owner).message
