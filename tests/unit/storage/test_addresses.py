@@ -1,12 +1,18 @@
-"""What is no address of a server is refused before anything, a token above all, is sent."""
+"""Wrong addresses: refused before anything, a token above all, is sent, or told by what they answer."""
 
 from __future__ import annotations
 
+import socket
+import threading
+from contextlib import suppress
+
 import pytest
 
-from registry import ValidationError
+from registry import RemoteError, ValidationError
+from registry.errors import ServerUnreachableError
 from registry.storage.remote import RemoteStorageProxy
 from registry.storage.server import RegistryServer
+from tests.unit.storage.bad_server import answers, problem, resets
 
 
 @pytest.mark.parametrize("port", [-1, 0, 65_536, 99_999])
@@ -51,3 +57,54 @@ def test_what_is_no_host_is_pointed_to_the_url(monkeypatch, host):
 @pytest.mark.parametrize("host", ["localhost", "10.0.0.1", "::1", "fe80::1%eth0", "a-b.example"])
 def test_names_and_addresses_are_hosts(host):
     assert RemoteStorageProxy("a.b", host, 65_535).url.endswith(":65535")
+
+
+def test_a_server_without_tls_is_asked_without_it():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_refuses_tls, args=(listener,), daemon=True).start()
+        address = f"://127.0.0.1:{listener.getsockname()[1]}"
+
+        with pytest.raises(ServerUnreachableError, match="does not speak TLS") as refused:
+            len(RemoteStorageProxy("a.b", url=f"https{address}"))
+
+    assert refused.value.suggestions == [f"ask it without TLS: http{address}"]
+
+
+def _refuses_tls(listener):
+    """Answers whatever comes as a server that speaks plain HTTP does."""
+    with suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+
+def test_a_server_that_only_hangs_up_may_wait_for_tls(server_that):
+    server = server_that(resets)
+
+    with pytest.raises(ServerUnreachableError, match="Lost the connection") as lost:
+        len(RemoteStorageProxy("a.b", url=server.url))
+
+    assert f"https{server.url.removeprefix('http')}" in lost.value.suggestions[-1]
+
+
+@pytest.mark.parametrize(
+    "answering", [answers(404, content="text/html"), problem(404, "not_found")], ids=["page", "problem"]
+)
+def test_what_is_not_found_under_a_path_suggests_to_leave_it_out(server_that, answering):
+    server = server_that(answering)
+
+    with pytest.raises(RemoteError) as missing:
+        len(RemoteStorageProxy("a.b", url=f"{server.url}/some/path"))
+
+    assert missing.value.suggestions[0] == f"leave out the path, if no proxy adds it: {server.url}"
+
+
+def test_a_cursor_that_is_none_is_told_what_to_give(server_that):
+    server = server_that(problem(400, "invalid_cursor"))
+
+    with pytest.raises(RemoteError) as refused:
+        len(RemoteStorageProxy("a.b", url=server.url))
+
+    assert refused.value.suggestions == ["give the cursor of a change, or none: what changes from now on"]
