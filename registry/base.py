@@ -20,7 +20,7 @@ from registry.storage.base import PRESENT, Claim, Progress, Storage, View, no_pr
 from registry.storage.caching import Caching
 from registry.storage.choice import check_place, storage_for
 from registry.suggest import did_you_mean, near_names
-from registry.validating import Validating, report
+from registry.validating import Validating, by_name, report
 from registry.versions.noted import Noted
 from registry.versions.numbers import check_replaceable
 
@@ -68,7 +68,7 @@ class Registry(Discovering, Overridable[A], Validating, Generic[A], metaclass=Re
 
     Raises:
         NamespaceError: ``logic_namespace`` is not a namespace. Nothing is contacted.
-        CoercionError: ``parent`` is none that this registry can fall back to.
+        CoercionError: ``parent`` is none that this registry can fall back to, or there is no such keyword.
     """
 
     _repository: ClassVar[Storage[Any, Any] | None] = None
@@ -101,7 +101,14 @@ class Registry(Discovering, Overridable[A], Validating, Generic[A], metaclass=Re
         base: bool = False,
         **keywords: Any,
     ) -> None:
-        super().__init_subclass__(**keywords)
+        try:
+            super().__init_subclass__(**keywords)
+        except TypeError as error:
+            if not keywords or "keyword argument" not in str(error):
+                raise
+            from registry.keywords import unknown_keywords
+
+            raise unknown_keywords(cls, keywords) from error
         if strict is not None:
             cls._strict = strict
         if abstract is not None:
@@ -175,7 +182,7 @@ class Registry(Discovering, Overridable[A], Validating, Generic[A], metaclass=Re
         """
         errors: dict[Any, ValidationError] = {}
         prepared: dict[Any, Any] = {}
-        for key, artifact in mapping.items():
+        for key, artifact in by_name(mapping).items():
             try:
                 offered = cls._prepare(key, artifact)
                 if cls._declared.gives_way(cls, key, artifact):

@@ -17,7 +17,7 @@ except ImportError:
 from registry import settings
 from registry.commands import backups, doctor, entries, keys, moving, versions
 from registry.commands import tokens as token_commands
-from registry.commands.terminal import explained, show_what_cannot_be_encoded
+from registry.commands.terminal import drop_what_cannot_be_written, explained, show_what_cannot_be_encoded
 from registry.commands.watch import watch
 from registry.conformance.command import conformance
 from registry.errors import ValidationError
@@ -149,6 +149,11 @@ def main() -> None:
         app(prog_name="registry")
     except ValidationError as error:
         _fail(explained(error))
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        # Of no file, so of the output: what goes over a network is told in our own errors.
+        _fail(f"Cannot write what it says: {error.strerror or error}")
 
 
 @app.callback(invoke_without_command=True)
@@ -224,4 +229,5 @@ def serve(
 
 def _fail(message: str) -> NoReturn:
     typer.echo(message, err=True)
+    drop_what_cannot_be_written()
     raise SystemExit(2)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from registry import settings
 from registry.errors import DuplicateKeyError, ValidationError
-from registry.origin import JSON_VALUE
+from registry.origin import JSON_VALUE, Origin
 from registry.storage.base import Claim
 
 
@@ -76,13 +76,38 @@ def taken(registry: str, shown: str, key: Any, offered: str, owner: str) -> Dupl
         offered: where what was offered is defined.
         owner: where what stands there was defined.
     """
-    edited = offered == owner != JSON_VALUE
-    changed = ", where its code or a value it uses has changed since" if edited else ""
+    other_name = "pick another name for one of them"
+    why = ""
+    if offered == owner != JSON_VALUE:
+        why = ", where its code or a value it uses has changed since"
+    elif script := _run_and_imported(Origin.parse(owner), Origin.parse(offered)):
+        why = f": {script}, run as a script and imported, is two modules"
+        other_name = "register in a module that the script imports: it has one name in each process"
     return DuplicateKeyError(
-        f"{shown} already has {key!r}, registered from {owner}; offered now from {offered}{changed}",
+        f"{shown} already has {key!r}, registered from {owner}; offered now from {offered}{why}",
         suggestions=[
-            "pick another name for one of them",
+            other_name,
             f"replace it: {registry}.update_artifact({key!r}, ...) or on_duplicate='replace'",
         ],
         context={"key": key, "owner": owner, "offered": offered, "registry": registry},
     )
+
+
+def _run_and_imported(one: Origin, other: Origin) -> str | None:
+    """The name of the file, where two origins are one definition in it: as a script's, and as a module's.
+
+    They stay two artifacts: by value and by reference, and no reader could know that they are one.
+    """
+    if one.module not in _SCRIPTS:
+        one, other = other, one
+    file = _name_of_file(other)
+    imported = other.module.rpartition(".")[2] + ".py"
+    is_one = one.module in _SCRIPTS and one.qualname == other.qualname
+    return file if is_one and file == _name_of_file(one) == imported else None
+
+
+_SCRIPTS = ("__main__", "__mp_main__")
+
+
+def _name_of_file(origin: Origin) -> str:
+    return origin.file.replace("\\", "/").rpartition("/")[2]

@@ -38,12 +38,24 @@ class SchemeRegistry(NamedRegistry[Any], base=True):
         from registry.envelope.json_codec import encode_exactly
 
         if encode_exactly(artifact) is None:
-            raise CoercionError(
-                f"{cls.__name__} holds callables and JSON values, and {type(artifact).__name__} is neither",
-                suggestions=["use dicts with text keys, lists, texts, finite numbers, booleans and None"],
-                context={"type": type(artifact).__name__, "registry": cls.__name__},
-            )
+            raise cls._not_held(artifact)
         return artifact
+
+    @classmethod
+    def _not_held(cls, artifact: Any) -> CoercionError:
+        """The error that names the part of a config which is not JSON."""
+        from registry.envelope.inexact import first_flaw
+        from registry.factory.problems import shown
+
+        flaw = first_flaw(artifact)
+        where = shown(flaw.path) if flaw else ""
+        why = f"at {where}: {flaw.why}" if flaw else "and json.dumps refuses it here"
+        return CoercionError(
+            f"{cls.__name__} holds callables and JSON values, and this {type(artifact).__name__} is neither, "
+            f"{why}",
+            suggestions=[flaw.advice] if flaw else [],
+            context={"type": type(artifact).__name__, "registry": cls.__name__, "part": where},
+        )
 
     @classmethod
     def get_model(cls, name: str) -> type[BaseModel]:
@@ -95,7 +107,9 @@ class SchemeRegistry(NamedRegistry[Any], base=True):
         return schema if isinstance(schema, dict) else None
 
     @classmethod
-    def build_config(cls, name: str, config: Mapping[str, Any] | None = None, /, **fields: Any) -> BaseModel:
+    def build_config(
+        cls, name: str, config: Mapping[str, Any] | BaseModel | None = None, /, **fields: Any
+    ) -> BaseModel:
         """A config for the callable registered under ``name``: checked, converted, defaults filled in.
 
         Args:
@@ -105,10 +119,11 @@ class SchemeRegistry(NamedRegistry[Any], base=True):
         Raises:
             ConformanceError: a field is missing, unknown or of the wrong type; ``context["errors"]`` has each
                 with its path.
+            CoercionError: ``config`` is no mapping and no model.
         """
-        from registry.factory.schemes import validated
+        from registry.factory.schemes import fields_of, validated
 
-        return validated(name, cls.get_model(name), {**(config or {}), **fields})
+        return validated(name, cls.get_model(name), {**fields_of(name, config), **fields})
 
     @classmethod
     def execute(cls, name: str, config: Mapping[str, Any] | BaseModel | None = None, /, **fields: Any) -> Any:
@@ -117,9 +132,8 @@ class SchemeRegistry(NamedRegistry[Any], base=True):
         What the callable itself raises comes out as it is.
 
         Raises:
-            ConformanceError: as `build_config`. Nothing was called.
+            ConformanceError, CoercionError: as `build_config`. Nothing was called.
         """
         from registry.factory.schemes import call_with
 
-        given = config if isinstance(config, Mapping) or config is None else dict(config)
-        return call_with(cls.get_artifact(name), cls.build_config(name, given, **fields))
+        return call_with(cls.get_artifact(name), cls.build_config(name, config, **fields))

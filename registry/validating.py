@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from registry.errors import RegistryError, RemoteError, ValidationError
+from registry.errors import CoercionError, RegistryError, RemoteError, ValidationError
 
 if TYPE_CHECKING:
     from registry.base import Registry
@@ -18,7 +18,7 @@ class Validating:
     def batch_validate(cls, mapping: Mapping[Any, Any]) -> dict[str, Any]:
         """What `safe_register_batch` would say of each artifact itself; nothing is registered or asked."""
         registry, errors = cast("type[Registry[Any]]", cls), dict[Any, ValidationError]()
-        for key, artifact in mapping.items():
+        for key, artifact in by_name(mapping).items():
             try:
                 registry._prepare(key, artifact)
             except ValidationError as error:
@@ -49,6 +49,21 @@ class Validating:
             except ValidationError as error:
                 errors[key] = error
         return report(names, errors)
+
+
+def by_name(mapping: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    """``mapping`` itself.
+
+    Raises:
+        CoercionError: it is none.
+    """
+    if hasattr(mapping, "items"):
+        return mapping
+    raise CoercionError(
+        f"Many artifacts are given as a mapping from name to artifact, not as {type(mapping).__name__}",
+        suggestions=["{'name': artifact, ...}"],
+        context={"type": type(mapping).__name__},
+    )
 
 
 def report(mapping: Iterable[Any], errors: Mapping[Any, ValidationError]) -> dict[str, Any]:

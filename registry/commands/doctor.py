@@ -107,9 +107,9 @@ def _as_a_program() -> Iterator[None]:
 
 def _show(diagnosis: Diagnosis) -> None:
     table = TextTable("", "About", "Found")
-    for found in diagnosis.findings:
+    for found, suggestions in diagnosis.advised():
         table.add(found.verdict, found.about, found.text)
-        for suggestion in found.suggestions:
+        for suggestion in suggestions:
             table.add("", "", f"  suggestion: {suggestion}")
     table.print("Nothing was looked at")
     say(diagnosis.summary)

@@ -30,11 +30,8 @@ def new(file: KeyFile = None) -> None:
     """Make a key file with one new key, readable by you alone."""
     try:
         key = keyfile.create_key_file(file)
-    except FileExistsError as error:
-        raise SignatureError(
-            f"There is a key file at {error.filename2 or error.filename}; it was left as it is",
-            suggestions=["registry key rotate puts a new key in front", "registry key new --file ANOTHER"],
-        ) from None
+    except FileExistsError:
+        raise _standing_there(file) from None
     except OSError as error:
         raise SignatureError(
             f"Cannot make a key file: {error}", suggestions=["choose a place: --file PATH"]
@@ -42,6 +39,23 @@ def new(file: KeyFile = None) -> None:
     say(f"made key {key.id} in {file or keyfile.key_file_path()}")
     if file:
         say(f"use it: export REGISTRY_SIGNING_KEY_FILE={file}")
+
+
+def _standing_there(file: str | None) -> SignatureError:
+    """The error that no file is made where there is one; what helps depends on what it is."""
+    another = "registry key new --file ANOTHER"
+    try:
+        keyfile.list_keys(file)
+    except SignatureError as error:
+        return SignatureError(f"{error.message}; it was left as it is", [*error.suggestions, another])
+    return SignatureError(
+        f"There is a key file at {file or keyfile.key_file_path()}; it was left as it is",
+        suggestions=["registry key rotate puts a new key in front", another],
+    )
+
+
+def _unchangeable(what: str, error: OSError) -> SignatureError:
+    return SignatureError(f"{what}: {error}", suggestions=["see who may write to the file and its folder"])
 
 
 @app.command("list")
@@ -68,8 +82,11 @@ def rotate(file: KeyFile = None) -> None:
     """
     try:
         key = keyfile.rotate_keys(file)
+    except FileNotFoundError as error:
+        new = "registry key new" if file is None else f"registry key new --file {file}"
+        raise SignatureError(f"Cannot rotate the keys: {error}", suggestions=[new]) from None
     except OSError as error:
-        raise SignatureError(f"Cannot rotate the keys: {error}", suggestions=["registry key new"]) from None
+        raise _unchangeable("Cannot rotate the keys", error) from None
     say(f"{key.id} signs from now on")
     say("next: registry resign NAMESPACE, for each namespace; then registry key remove OLD_KEY")
 
@@ -81,8 +98,10 @@ def remove(
     """Take a key out of the file: what it signed is refused from now on, by running processes too."""
     try:
         keyfile.remove_key(key, file)
-    except OSError as error:
+    except FileNotFoundError as error:
         raise SignatureError(f"Cannot remove a key: {error}", suggestions=["registry key list"]) from None
+    except OSError as error:
+        raise _unchangeable("Cannot remove a key", error) from None
     say(f"{key} signs and verifies nothing any more")
 
 

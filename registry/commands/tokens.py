@@ -62,11 +62,20 @@ def new(
 
     token, text = make_token(_name(name), _scopes(scope or []), expires_at=_expiry(expires))
     path = _file(tokens, storage)
-    add_token(path, token)
-    typer.echo(text)
+    add_token(path, token, show=lambda: _print_token(text))
     scopes = ", ".join(map(str, token.scopes)) or "no scope"
     said = f"token {token.id} for {token.name}: {scopes}; {_end(token)}; in {path}"
     typer.echo(said, err=True)  # so that TOKEN=$(registry token new ...) is the token
+
+
+def _print_token(text: str) -> None:
+    try:
+        typer.echo(text)
+    except OSError as error:  # then nobody has it, and it must not be valid
+        raise ValidationError(
+            f"The token cannot be printed: {error.strerror}; it was not kept",
+            suggestions=["see where the output goes, and make another"],
+        ) from None
 
 
 @app.command("list")

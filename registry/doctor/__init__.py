@@ -87,8 +87,9 @@ def _diagnosis(asked: str, findings: Iterable[Finding]) -> Diagnosis:
         pass
     except ValidationError as error:  # a setting that cannot be understood, say
         about = "server" if isinstance(error, RemoteError) else "setting"
-        if from_error(about, error).text not in [each.text for each in found]:
-            found.append(from_error(about, error))
+        last = from_error(about, error)
+        if last.text not in [each.text for each in found if each.verdict == "wrong"]:
+            found.append(last)
     return Diagnosis(asked, tuple(found))
 
 

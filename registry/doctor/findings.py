@@ -63,11 +63,19 @@ class Diagnosis(NamedTuple):
         ]
         return {"asked": self.asked, "usable": self.usable, "summary": self.summary, "findings": findings}
 
+    def advised(self) -> list[tuple[Finding, list[str]]]:
+        """The findings with their suggestions, for people: each suggestion once, where it is given last."""
+        last = {step: index for index, found in enumerate(self.findings) for step in found.suggestions}
+        return [
+            (found, [step for step in dict.fromkeys(found.suggestions) if last[step] == index])
+            for index, found in enumerate(self.findings)
+        ]
+
     def __str__(self) -> str:
         lines = [self.summary]
-        for found in self.findings:
+        for found, suggestions in self.advised():
             lines.append(f"  {found.verdict:<5} {found.about}: {found.text}")
-            lines += [f"        suggestion: {suggestion}" for suggestion in found.suggestions]
+            lines += [f"        suggestion: {suggestion}" for suggestion in suggestions]
         return "\n".join(lines)
 
 

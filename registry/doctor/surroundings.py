@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from registry import settings
@@ -123,8 +124,11 @@ def server(url: str, source: str) -> Iterator[Finding]:
     for look in (_readiness, _version, _capabilities):
         try:
             yield look(asked)
-        except PermissionDeniedError as error:  # which names it may read is another question
-            yield from_error("server", error, "note", **facts)
+        except PermissionDeniedError as error:
+            if error.context.get("status") == HTTPStatus.UNAUTHORIZED:  # nor is it told of any name
+                yield from_error("server", error, **facts)
+                return
+            yield from_error("server", error, "note", **facts)  # which names it may read is another question
         except RemoteError as error:
             yield from_error("server", error, **facts)
 

@@ -88,7 +88,7 @@ def _has_exact_types(value: Any, levels: int, room: _Room) -> bool:
         return _elements_are_exact(value.values(), levels, room)
     if kind is str:
         room.take(len(value))
-    return kind in _PLAIN or (kind is int and _is_short(value))
+    return kind in _PLAIN or (kind is int and is_short(value))
 
 
 def _elements_are_exact(elements: Any, levels: int, room: _Room) -> bool:
@@ -100,12 +100,13 @@ def _elements_are_exact(elements: Any, levels: int, room: _Room) -> bool:
     room.take(len(elements))
     if str in kinds:
         room.take(sum(len(element) for element in elements if type(element) is str))
-    if int in kinds and not all(map(_is_short, [element for element in elements if type(element) is int])):
+    if int in kinds and not all(map(is_short, [element for element in elements if type(element) is int])):
         return False
     return _CONTAINERS.isdisjoint(kinds) or all(
         _has_exact_types(element, levels - 1, room) for element in elements if type(element) in _CONTAINERS
     )
 
 
-def _is_short(integer: int) -> bool:
+def is_short(integer: int) -> bool:
+    """Whether it has at most `MAX_INTEGER_DIGITS` digits."""
     return -_INTEGER_BOUND < integer < _INTEGER_BOUND

@@ -106,12 +106,7 @@ def _read_cached(location: _Location) -> Keyring:
     cached = _loaded.get(location.path)
     if cached is not None and cached[0] == stamp:
         return cached[1]
-    try:
-        stamp, text = _read_private(location)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        _refuse_unreadable(location, error)
+    stamp, text = _read_private(location)
     keyring = parse(text, location.path)
     _loaded[location.path] = (stamp, keyring)
     return keyring
@@ -134,11 +129,16 @@ def _stamp(status: os.stat_result) -> tuple[int, ...]:
 
 
 def _read_private(location: _Location) -> tuple[tuple[int, ...], str]:
-    with open(location.path, "rb") as file:
-        # Asked of the open file: between a check of the path and a read there could be another file.
-        status = os.fstat(file.fileno())
-        _check_private(location, status)
-        raw = file.read(MAX_KEY_FILE_BYTES + 1)
+    try:
+        with open(location.path, "rb") as file:
+            # Asked of the open file: between a check of the path and a read there could be another file.
+            status = os.fstat(file.fileno())
+            _check_private(location, status)
+            raw = file.read(MAX_KEY_FILE_BYTES + 1)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        _refuse_unreadable(location, error)
     if len(raw) > MAX_KEY_FILE_BYTES:
         _refuse(location.path, "is no key file: it is too large", "see docs/trust.md, 'The key file'")
     return _stamp(status), raw.decode("utf-8", "replace")
@@ -168,10 +168,12 @@ def parse(text: str, path: str) -> Keyring:
         fields = line.partition("#")[0].split()
         if fields:
             keys.append(_parse_key(fields, path, number))
+    if not keys:
+        _refuse(path, "has no key", "remove it, and make one with `registry key new`")
     try:
         return Keyring(keys)
     except ValueError:
-        _refuse(path, "has no key, or one twice", "make one with `registry key new`")
+        _refuse(path, "has a key twice", "take one of the two lines out")
 
 
 def _parse_key(fields: list[str], path: str, number: int) -> SigningKey:
@@ -198,6 +200,8 @@ def _refuse(path: str, reason: str, *suggestions: str) -> NoReturn:
 
 
 def _refuse_unreadable(location: _Location, error: OSError) -> NoReturn:
+    if isinstance(error, IsADirectoryError):
+        _refuse(location.path, "is a directory", "name a file in it")
     _refuse(location.path, f"cannot be read: {error.strerror}", "see who owns it and its folder")
 
 

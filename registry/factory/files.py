@@ -53,7 +53,8 @@ def read_config(path: str | os.PathLike[str]) -> FileConfig:
     suffix = PurePath(file).suffix.lower()
     if suffix not in _FORMATS:
         raise ValidationError(
-            f"{file} has the suffix {suffix or 'of no format'!r}, which says no format of configs",
+            f"{file} has {f'the suffix {suffix!r}' if suffix else 'no suffix'}, "
+            "and the suffix says which format a config is in",
             suggestions=sorted(_FORMATS),
             context={"file": file},
         )
@@ -253,7 +254,13 @@ def _read_yaml(file: str, text: str) -> tuple[Any, Locate]:
             context={"file": file},
         ) from None
 
-    loader = _yaml_loader()(text)
+    try:
+        loader = _yaml_loader()(text)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        _refuse(
+            file, line, f"it holds U+{ord(text[error.position]):04X}, a character that YAML does not take"
+        )
     try:
         root = loader.get_single_node()
         if root is None:

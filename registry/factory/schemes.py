@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from weakref import WeakKeyDictionary
 
 from registry.annotations import checkable
-from registry.errors import ConformanceError, SerializationError, ValidationError
+from registry.errors import CoercionError, ConformanceError, SerializationError, ValidationError
 from registry.factory.problems import Problem, Source, does_not_fit, problems_of, unknown_fields
 
 if TYPE_CHECKING:
@@ -99,6 +99,30 @@ def _hints(name: str, artifact: Callable[..., Any]) -> dict[str, Any]:
             ],
             context={"key": name},
         ) from error
+
+
+def fields_of(name: str, config: object) -> Mapping[str, Any]:
+    """The fields of a config as it was given: a mapping, a model, or None for none.
+
+    Raises:
+        CoercionError: it is something else.
+    """
+    from pydantic import BaseModel
+
+    if config is None:
+        return {}
+    if isinstance(config, Mapping):
+        return config
+    if isinstance(config, BaseModel):
+        return dict(config)
+    raise CoercionError(
+        f"A config for {name!r} is a mapping or a pydantic model, not of type {type(config).__name__}",
+        suggestions=[
+            f"{{'parameter': value}}, for the parameters of {name!r}",
+            "or keywords: parameter=value",
+        ],
+        context={"key": name, "type": type(config).__name__},
+    )
 
 
 def validated(

@@ -31,6 +31,15 @@ _BY_GATEWAY = 502, 504
 """A proxy's answer in the place of a server that broke off or was silent, maybe after it had done it."""
 
 
+_SPEAKS_NO_TLS = (
+    "wrong_version_number",
+    "wrong version number",
+    "record_layer_failure",
+    "record layer failure",
+)
+"""What OpenSSL says of an answer that is no TLS, in its versions."""
+
+
 class Call:
     """One request with its retries, within one deadline; whoever runs it sends, and sleeps where told to.
 
@@ -213,7 +222,7 @@ class Call:
             self._unknown(error)
         raise ServerUnreachableError(
             f"Lost the connection to registry server {self.server}: {_reason(error)}",
-            suggestions=["see whether the server is running", "try again"],
+            suggestions=["see whether the server is running", "try again", *self._with_tls()],
         ) from error
 
     def _pause_unconnected(self, error: httpx.ConnectError) -> float:
@@ -237,6 +246,12 @@ class Call:
         self._unknown(error)
 
     def _unreachable(self, error: Exception) -> RemoteError:
+        if any(sign in str(error).lower() for sign in _SPEAKS_NO_TLS):
+            return ServerUnreachableError(
+                f"Registry server {self.server} does not speak TLS: {_reason(error)}",
+                suggestions=[f"ask it without TLS: http{self.server.removeprefix('https')}"],
+                context={"server": self.server},
+            )
         several = f"any of the registry servers {self._servers}"
         where = several if self._servers.several else f"registry server {self.server}"
         return ServerUnreachableError(
@@ -244,6 +259,12 @@ class Call:
             suggestions=["start a server: python -m registry", "set REGISTRY_SERVER_URL to where one runs"],
             context={"server": self._servers.text},
         )
+
+    def _with_tls(self) -> list[str]:
+        """What a connection that breaks off may mean; a server that waits for TLS says nothing else."""
+        if not self.server.startswith("http:"):
+            return []
+        return [f"if it serves https, ask it so: https{self.server.removeprefix('http')}"]
 
     def _untrusted(self, error: Exception) -> RemoteError:
         return ServerUnreachableError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple, cast
@@ -81,7 +82,7 @@ class Connection:
             url = settings.server_url()
         if url is not None:
             return self._checked(url)
-        host = host if host is not None else settings.server_host()
+        host = _checked_host(host if host is not None else settings.server_host())
         port = port if port is not None else settings.server_port()
         return self._checked(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
 
@@ -218,14 +219,44 @@ def _servers_of(text: str) -> Servers:
     return _known.setdefault(servers.text, servers)
 
 
+def _checked_host(host: str) -> str:
+    if not _IN_NO_HOST.search(host) and (":" not in host or _is_ipv6(host)):
+        return host
+    raise ValidationError(
+        f"Not a server's host: {host!r}",
+        suggestions=["a whole address is given as REGISTRY_SERVER_URL, or url=", "a host is: localhost"],
+        context={"host": host},
+    )
+
+
+_IN_NO_HOST = re.compile(r"[/?#@\[\]\s]")
+
+
+def _is_ipv6(host: str) -> bool:
+    from ipaddress import IPv6Address
+
+    try:
+        IPv6Address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def _check_url(url: str) -> None:
     try:
         parts = httpx.URL(url)
     except (httpx.InvalidURL, TypeError):
         parts = None
     if parts is None or parts.scheme not in ("http", "https") or not parts.host:
-        raise ValidationError(
-            f"Not a server's address: {url!r}",
-            suggestions=["http://localhost:8001"],
-            context={"url": url},
-        )
+        raise _no_address(url, "")
+    if parts.port is not None and not 0 < parts.port < 65_536:
+        # The system would take it modulo 65536: another server would get the requests, and the token.
+        raise _no_address(url, ", its port is not from 1 to 65535")
+
+
+def _no_address(url: str, why: str) -> ValidationError:
+    return ValidationError(
+        f"Not a server's address: {url!r}{why}",
+        suggestions=["http://localhost:8001"],
+        context={"url": url},
+    )

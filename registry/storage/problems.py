@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any, Final, NoReturn
+from urllib.parse import urlsplit
 
 from registry import errors
 from registry.errors import (
@@ -70,9 +72,22 @@ def raise_problem(problem: Problem, server: str, *, repeated: bool = False) -> N
     context |= {"server": server, "status": problem.status, "code": problem.code}
     if kind is PreconditionFailedError:
         context |= {"current": current_of(problem), "repeated": repeated}
-    next_step = _NEXT_STEPS.get(kind)
-    suggestions = problem.suggestions or ([next_step] if next_step else [])
+    suggestions = problem.suggestions or _next_steps(kind, problem, server)
     raise at_cursor(kind(_message(kind, problem, server), suggestions, context), problem.cursor)
+
+
+def _next_steps(kind: type[ValidationError], problem: Problem, server: str) -> list[str]:
+    if problem.code == "invalid_cursor":
+        return ["give the cursor of a change, or none: what changes from now on"]
+    step = _NEXT_STEPS.get(kind)
+    about_the_path = _about_the_path(server) if problem.status == HTTPStatus.NOT_FOUND else []
+    return about_the_path or ([step] if step else [])
+
+
+def _about_the_path(server: str) -> list[str]:
+    """What to try where nothing is found under an address with a path."""
+    path = urlsplit(server).path
+    return [f"leave out the path, if no proxy adds it: {server.removesuffix(path)}"] if path else []
 
 
 def _message(kind: type[ValidationError], problem: Problem, server: str) -> str:
@@ -102,7 +117,10 @@ def outside_contract(server: str, why: str) -> ServerFaultError:
     """The error for an answer that no registry server gives."""
     return ServerFaultError(
         f"{server} answered outside the registry protocol: {why}",
-        suggestions=["check that REGISTRY_SERVER_URL names a registry server, and no proxy's login page"],
+        suggestions=[
+            *_about_the_path(server),
+            "check that REGISTRY_SERVER_URL names a registry server, and no proxy's login page",
+        ],
         context={"server": server},
     )
 

@@ -10,7 +10,7 @@ from registry.discovery import Declared, Target
 from registry.envelope.codec import EnvelopeCodec, may_be_shared
 from registry.envelope.form import Envelope
 from registry.envelope.trust import Trust, TrustPolicy
-from registry.errors import FrozenError, RegistryError, SerializationError
+from registry.errors import FrozenError, RegistryError, SerializationError, ValidationError
 from registry.identity import identity_of
 from registry.names import check_key
 from registry.storage.base import Claim, Progress, Storage, View, no_progress
@@ -22,6 +22,7 @@ from registry.versions.lock import Locked, opened, read_lock
 
 if TYPE_CHECKING:
     from registry.base import Registry
+    from registry.watching import Changes
 
 V = TypeVar("V")
 
@@ -92,6 +93,13 @@ class FrozenStorage(Storage[str, V]):
         return _rebuild, (type(self), self.namespace, self.path, options)
 
     # ---- read
+
+    def changes(self, since: str | None = None, *, timeout: float | None = None) -> Changes:
+        raise ValidationError(
+            f"Nothing changes in {self.location}: it is read from a lock file",
+            suggestions=["watch the registry itself: without frozen=, and without REGISTRY_FROZEN"],
+            context={"namespace": self.namespace, "path": self.path},
+        )
 
     def entry(self, key: str) -> Locked:
         """The entry as it was frozen, its value not decoded.

@@ -11,7 +11,12 @@ import pytest
 from registry.envelope.form import Envelope, encode_base64
 from registry.envelope.reference import Reference, write
 from registry.storage.remote import RemoteStorageProxy
+from registry.testing import ServerProcess
+from registry_server.access.scopes import parse_scope
+from registry_server.access.token_file import add_token
+from registry_server.access.tokens import make_token
 from tests.commands.conftest import SPACE, assert_mistake
+from tests.server.processes import SOURCES
 from tests.unit.registries.artifacts import mse
 
 MODULE = """
@@ -53,6 +58,15 @@ def diagnose(run):
         return ran.code, json.loads(ran.out)
 
     return diagnose
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory):
+    """The address of a server that wants a token."""
+    file = str(tmp_path_factory.mktemp("locked") / "t.tokens")
+    add_token(file, make_token("somebody", [parse_scope("*:read")], expires_at=None)[0])
+    with ServerProcess(options=("--tokens", file), environment={"PYTHONPATH": SOURCES}) as server:
+        yield server.url
 
 
 def wrong(diagnosis):
@@ -109,6 +123,18 @@ class TestWithoutAName:
         assert wrong(told) == [about(told, "server")[0]["text"]]
         assert "Cannot connect" in told["summary"]
         assert about(told, "server")[0]["facts"]["source"] == "given"
+
+    @pytest.mark.parametrize("token", [None, "wrong"])
+    def test_a_server_that_does_not_take_the_token(self, diagnose, locked, token):
+        if token:
+            os.environ["REGISTRY_SERVER_TOKEN"] = token
+        for arguments in ((), (SPACE,), (SPACE, "mse")):
+            code, told = diagnose(*arguments, "--server", locked)
+
+            assert code == 1
+            (refused,) = wrong(told)
+            assert "answered 401" in refused and told["summary"].endswith(refused)
+            assert [found["verdict"] for found in about(told, "server")] == ["ok", "wrong"]
 
     def test_a_setting_that_cannot_be_understood(self, diagnose):
         os.environ["REGISTRY_SERVER_TIMEOUT"] = "soon"

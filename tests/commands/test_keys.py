@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -93,6 +94,34 @@ class TestList:
         assert_mistake(ran, "has no signing key in line 1")
         assert secret not in ran.err
 
+    @pytest.mark.parametrize("command", [("list",), ("rotate",), ("remove", "x"), ("new",)], ids=str)
+    def test_directory_is_none(self, run, home, command):
+        assert_mistake(run("key", *command, "--file", str(home)), "is a directory", suggests="name a file")
+
+    def test_configured_directory_is_none(self, run, home):
+        os.environ["REGISTRY_SIGNING_KEY_FILE"] = str(home)
+
+        assert_mistake(run("key", "list"), "is a directory", suggests="name a file")
+
+    def test_file_that_may_not_be_read_is_told(self, run, monkeypatch):
+        run("key", "new")
+        monkeypatch.setattr(keyfile, "open", _denied, raising=False)
+
+        assert_mistake(run("key", "list"), "cannot be read: Permission denied")
+
+    @pytest.mark.parametrize("command", ["list", "new", "rotate"])
+    def test_file_without_a_key_is_told_alike_by_all(self, run, home, command):
+        (home / "team.keys").touch(0o600)
+
+        ran = run("key", command, "--file", "team.keys")
+
+        assert_mistake(ran, "has no key", suggests="remove it, and make one with `registry key new`")
+        assert "rotate" not in ran.err
+
+
+def _denied(path, *_):
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
 
 class TestRotate:
     def test_new_key_stands_in_front(self, run):
@@ -108,6 +137,17 @@ class TestRotate:
 
     def test_nothing_to_rotate(self, run):
         assert_mistake(run("key", "rotate"), "Cannot rotate the keys", suggests="registry key new")
+        ran = run("key", "rotate", "--file", "team.keys")
+        assert_mistake(ran, "Cannot rotate the keys", suggests="registry key new --file team.keys")
+
+    def test_folder_that_may_not_be_written_is_no_missing_key(self, run, monkeypatch):
+        run("key", "new")
+        monkeypatch.setattr(os, "open", _denied)
+
+        ran = run("key", "rotate")
+
+        assert_mistake(ran, "Permission denied", suggests="see who may write to the file and its folder")
+        assert "key new" not in ran.err
 
 
 class TestRemove:

@@ -143,6 +143,20 @@ def process(
     )
 
 
+def into_a_full_file(home, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command, with an output that takes nothing."""
+    with open("/dev/full", "w") as full:
+        return subprocess.run(
+            command(*arguments),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            env=dict(os.environ),
+            cwd=home,
+            timeout=60,
+        )
+
+
 class TestProcesses:
     def test_pipe_from_one_to_the_other(self, run, home, storage):
         storage["config"] = {"name": "é😀", "lr": 0.1}
@@ -177,6 +191,38 @@ class TestProcesses:
             said = listing.stderr.read().decode()
 
         assert "Traceback" not in said
+
+    @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no file that is always full")
+    @pytest.mark.parametrize("arguments", [("ls", SPACE), ("ls", SPACE, "--json"), ("--help",)], ids=str)
+    def test_output_that_cannot_be_written_is_one_message(self, run, home, storage, arguments):
+        storage["k"] = 1
+
+        ended = into_a_full_file(home, *arguments)
+
+        assert ended.returncode == 2
+        assert ended.stderr == "Cannot write what it says: No space left on device\n"
+
+    @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no file that is always full")
+    def test_token_that_nobody_saw_is_not_kept(self, run, home):
+        first = into_a_full_file(home, "token", "new", "ann", "--tokens", "t.tokens")
+        before = (home / "t.tokens").exists()
+        run("token", "new", "bob", "--tokens", "t.tokens")
+        second = into_a_full_file(home, "token", "new", "ann", "--tokens", "t.tokens")
+
+        assert not before
+        for ended in (first, second):
+            assert ended.returncode == 2
+            assert ended.stderr.startswith("The token cannot be printed: No space left on device; it was not")
+        assert [row[1] for row in run("token", "list", "--tokens", "t.tokens").rows] == ["bob"]
+
+    def test_interrupt_while_it_loads_is_no_traceback(self, home):
+        """As Ctrl-C right after the start: the first module that the command line imports is interrupted."""
+        (home / "typer.py").write_text("raise KeyboardInterrupt")
+        path = os.pathsep.join([str(home), os.environ.get("PYTHONPATH", "")])
+
+        ended = process(home, "ls", SPACE, PYTHONPATH=path)
+
+        assert (ended.returncode, ended.stderr) == (130, "")
 
     @pytest.mark.parametrize(
         ("arguments", "words"),

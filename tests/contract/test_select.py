@@ -45,7 +45,8 @@ def test_synchronous_is_the_one_option_of_sqlite() -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("sqlit:///x.db", "Did you mean 'sqlite'"),
+        ("sqlit:///x.db", "Did you mean 'sqlite://'"),
+        ("memory", "Did you mean 'memory:'"),
         ("/x.db", "no storage goes by this URL"),
         ("", "no storage goes by this URL"),
         ("mysql://user:secret@host/x", "no storage goes by this URL"),

@@ -235,7 +235,9 @@ class TestMistakes:
     def test_an_unknown_storage(self, run):
         done = run("--port", "0", "--storage", "sqlit:///registry.db")
 
-        assert_mistake(done, "memory:, sqlite:///path/to/registry.db, postgresql:", "Did you mean 'sqlite'?")
+        assert_mistake(
+            done, "memory:, sqlite:///path/to/registry.db, postgresql:", "Did you mean 'sqlite://'?"
+        )
 
     @pytest.mark.parametrize(
         ("storage", "told"),

@@ -200,6 +200,7 @@ class TestFile:
         with pytest.raises(TokenFileError, match="is no token file") as refused:
             read_token_file(str(path))
         assert "hunter2" not in str(refused.value)
+        assert "name another" in refused.value.suggestions[0]  # `token new` says so too, of this very file
 
     def test_writers_at_once_lose_nothing(self, path):
         new_token(path, "a:read")

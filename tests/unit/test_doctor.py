@@ -7,6 +7,7 @@ import pytest
 from registry import CoercionError, FunctionalRegistry, ValidationError
 from registry.discovery import plugins
 from registry.discovery.plugins import Plugin
+from registry.doctor.findings import Diagnosis, finding
 from tests.unit.hierarchy.conftest import new
 from tests.unit.registries.artifacts import mae, mse
 
@@ -66,3 +67,20 @@ def test_what_cannot_be_a_key_is_refused_and_so_is_what_is_no_registry():
 
 def test_a_registry_in_a_mapping_says_in_which():
     assert "Losses is kept in a dict and holds 0 artifacts" in str(new("Losses", storage={}).explain("mse"))
+
+
+def test_a_suggestion_is_shown_once_where_it_is_given_last():
+    told = Diagnosis(
+        "mse",
+        (
+            finding("keys", "note", "no key", ["make one"]),
+            finding("value", "wrong", "not verified", ["make one", "ask"]),
+        ),
+    )
+
+    assert str(told).splitlines()[1:] == [
+        "  note  keys: no key",
+        "  wrong value: not verified",
+        "        suggestion: make one",
+        "        suggestion: ask",
+    ]

@@ -71,8 +71,10 @@ def stamp_of(status: os.stat_result) -> Stamp:
     return (status.st_mtime_ns, status.st_ino, status.st_size, status.st_mode, status.st_uid)
 
 
-def add_token(path: str, token: Token) -> None:
+def add_token(path: str, token: Token, *, show: Callable[[], None] = lambda: None) -> None:
     """Put a token into the file, which is made where it is not there, for its owner only.
+
+    ``show`` is called when all that can fail is done: where it raises, the file is as it was.
 
     Raises:
         TokenFileError: the file cannot be used, or cannot be written; it is as it was.
@@ -81,7 +83,7 @@ def add_token(path: str, token: Token) -> None:
     def added(before: TokenFile) -> TokenFile:
         return before._replace(tokens={**before.tokens, token.id: token})
 
-    _change(path, added, or_new=True)
+    _change(path, added, or_new=True, last=show)
 
 
 def revoke_token(path: str, token_id: str) -> Token:
@@ -104,13 +106,20 @@ def revoke_token(path: str, token_id: str) -> Token:
     return _change(path, revoked, or_new=False).tokens[token_id]
 
 
-def _change(path: str, change: Callable[[TokenFile], TokenFile], *, or_new: bool) -> TokenFile:
+def _change(
+    path: str,
+    change: Callable[[TokenFile], TokenFile],
+    *,
+    or_new: bool,
+    last: Callable[[], None] = lambda: None,
+) -> TokenFile:
     path = os.path.realpath(path)  # a link stays a link
     try:
         with _sole_writer(path) as (beside, descriptor):
             after = change(_read_or_new(path, or_new))
             _keep_owner(path, descriptor)
             _write(descriptor, _document(after))
+            last()
             os.replace(beside, path)
         _sync_folder(path)
     except OSError as error:
@@ -197,7 +206,12 @@ def _parsed(path: str, raw: bytes) -> TokenFile:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error):
         document, key, tokens = {}, b"", []
     if document.get("version") != 1 or len(key) < 32 or len(raw) > MAX_FILE_BYTES:
-        _refuse(path, "is no token file", "registry token new --tokens FILE makes one")
+        _refuse(
+            path,
+            "is no token file",
+            "name another, which registry token new makes: --tokens FILE",
+            "or remove this one, if nothing needs it",
+        )
     return TokenFile({token.id: token for token in tokens}, key)
 
 

@@ -34,7 +34,8 @@ def backend_from_url(url: str) -> StorageBackend:
     scheme, colon, rest = url.partition(":")
     scheme = scheme.lower()
     if not colon or scheme not in _SCHEMES:
-        hint = did_you_mean(near_names(scheme, _SCHEMES))
+        near = near_names(scheme, _SCHEMES)
+        hint = did_you_mean(["memory:" if name == "memory" else f"{name}://" for name in near])
         raise StorageSetupError(f"no storage goes by this URL's scheme; there is {_AVAILABLE}.{hint}")
     return _SCHEMES[scheme](rest)
 

@@ -184,7 +184,7 @@ GOOD = SigningKey(SECRET)
     [
         ("", "has no key"),
         ("# only a comment\n", "has no key"),
-        (key_line(GOOD) * 2, "or one twice"),
+        (key_line(GOOD) * 2, "has a key twice"),
         (f"{GOOD.export()}\n", "line 1"),
         (f"\nhmac-sha256 0123456789abcdef {GOOD.export()}\n", "line 2"),
         (f"hmac-sha1 {GOOD.id} {GOOD.export()}\n", "line 1"),

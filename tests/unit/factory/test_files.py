@@ -79,6 +79,18 @@ def test_other_suffixes_are_refused_and_the_known_ones_named(write):
     assert caught.value.suggestions == [".json", ".toml", ".yaml", ".yml"]
 
 
+def test_a_file_without_a_suffix_says_so(tmp_path):
+    with pytest.raises(ValidationError, match="has no suffix, and the suffix says which format"):
+        read_config(tmp_path / "train")
+
+
+def test_a_control_character_in_yaml_is_told_with_its_line(write):
+    path = write("a.yaml", "lr: 1\nname: \x01\n")
+
+    with pytest.raises(SerializationError, match=r"line 2 is not a config: it holds U\+0001"):
+        read_config(path)
+
+
 def test_a_file_that_is_not_there_is_the_error_of_python(tmp_path):
     with pytest.raises(FileNotFoundError):
         Parts.factorize_from_file("Point", tmp_path / "a.json")

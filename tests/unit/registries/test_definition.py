@@ -8,7 +8,14 @@ import sys
 
 import pytest
 
-from registry import FunctionalRegistry, NamespaceError, ThreadSafeLocalStorage, TypeRegistry, ValidationError
+from registry import (
+    CoercionError,
+    FunctionalRegistry,
+    NamespaceError,
+    ThreadSafeLocalStorage,
+    TypeRegistry,
+    ValidationError,
+)
 from registry.storage.remote import RemoteStorageProxy
 from tests.unit.registries.artifacts import mae, mse
 
@@ -114,10 +121,45 @@ def test_keywords_that_make_no_registry_are_refused(keywords, words):
     assert caught.value.suggestions
 
 
-def test_an_unknown_keyword_is_refused():
-    with pytest.raises(TypeError):
+def test_an_unknown_keyword_is_refused_with_the_one_that_was_meant():
+    with pytest.raises(
+        CoercionError, match="Losses is defined with logic_namspace=, which no base"
+    ) as caught:
 
         class Losses(FunctionalRegistry, logic_namspace="a.b"):
+            pass
+
+    assert caught.value.suggestions[0] == "logic_namespace="
+
+
+class Labelled:
+    """A user's base with a keyword of its own."""
+
+    def __init_subclass__(cls, *, label: str = "", **keywords):
+        super().__init_subclass__(**keywords)
+        cls.label = label
+        if label == "bad":
+            raise TypeError("no such label")
+
+
+def test_a_keyword_of_another_base_reaches_it():
+    class Losses(FunctionalRegistry, Labelled, label="l", on_duplicate="keep"):
+        pass
+
+    assert Losses.label == "l"
+    with pytest.raises(CoercionError, match=r"defined with lable=, .* Did you mean 'label'\?"):
+
+        class Slip(FunctionalRegistry, Labelled, lable="l"):
+            pass
+
+    with pytest.raises(CoercionError, match="defined with strikt=, "):
+
+        class Other(FunctionalRegistry, Labelled, label="l", strikt=True):
+            pass
+
+    with pytest.raises(TypeError, match=r"^no such label$"):
+
+        class Bad(FunctionalRegistry, Labelled, label="bad"):
             pass
 
 

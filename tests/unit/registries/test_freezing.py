@@ -80,6 +80,14 @@ class TestReading:
         assert dict(frozen.items())["champion"](10) == 20
         assert frozen.has_artifact(mse)
 
+    def test_nothing_is_to_be_watched(self, frozen):
+        with pytest.raises(
+            ValidationError, match=r"Nothing changes in .*: it is read from a lock file"
+        ) as told:
+            frozen.changes()
+
+        assert "without frozen=" in told.value.suggestions[0]
+
     def test_what_changes_on_the_server_changes_nothing(self, losses, frozen):
         losses.update_artifact("mse", mae)
         losses.publish_version("loss", by_value(3))

@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-from registry import FunctionalRegistry, RegistryError, SchemeRegistry
+from registry import CoercionError, FunctionalRegistry, RegistryError, SchemeRegistry
 
 
 @pytest.fixture
@@ -77,3 +77,10 @@ def test_what_was_removed_can_be_registered_again_as_something_else(configs):
     configs.register_artifact("a", 2)
 
     assert configs["a"] == 2
+
+
+@pytest.mark.parametrize("given", [[1, 2], None, 3], ids=repr)
+def test_what_is_no_mapping_is_refused(define, given):
+    for many in (define().safe_register_batch, define().batch_validate):
+        with pytest.raises(CoercionError, match="mapping from name to artifact"):
+            many(given)

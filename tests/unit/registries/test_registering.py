@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+from collections import OrderedDict
 
 import pytest
 
@@ -16,6 +17,7 @@ from registry import (
     TypeRegistry,
     ValidationError,
 )
+from registry.duplicates import taken
 from tests.unit.registries import artifacts
 from tests.unit.registries.artifacts import Callee, Linear, Model, Stranger, defined_as, mae, mse
 
@@ -126,6 +128,19 @@ def test_a_type_registry_refuses_what_is_no_class(define, value):
     assert isinstance(caught.value, TypeError)
 
 
+def nested(levels):
+    value = {}
+    for _ in range(levels):
+        value = {"x": value}
+    return value
+
+
+def holding_itself():
+    value = {"a": {"ok": 1}}
+    value["a"]["me"] = value
+    return value
+
+
 @pytest.mark.parametrize(
     "value",
     [{1: 2}, (1, 2), {1}, float("nan"), object(), {"a": (1,)}],
@@ -134,6 +149,41 @@ def test_a_type_registry_refuses_what_is_no_class(define, value):
 def test_a_scheme_registry_refuses_what_is_neither_callable_nor_json(define, value):
     with pytest.raises(CoercionError, match="holds callables and JSON values"):
         define(SchemeRegistry).register_artifact("name", value)
+
+
+@pytest.mark.parametrize(
+    ("config", "part", "why"),
+    [
+        ({"opt": {"betas": (0.9, 0.99)}}, "opt.betas", "tuple is no type of JSON"),
+        ({"opt": [1, {"lr": float("nan")}]}, "opt.1.lr", "nan is no JSON number"),
+        ({"layers": {1: 2}}, "layers", "its key 1 is no text"),
+        ({"a": ["ok", "\ud800"]}, "a.1", "U+D800 in it is half of a pair"),
+        ({"a": {"\ud800": 1}}, "a", "U+D800 in it is half of a pair"),
+        ({"a": -(10**5000)}, "a", "it has more than 4,300 digits"),
+        ({"a": OrderedDict()}, "a", "OrderedDict is no type of JSON"),
+        ({1}, "(root)", "set is no type of JSON"),
+        (nested(64), "x.x.x", "it is nested more than 64 deep"),
+        (holding_itself(), "a.me", "it holds itself"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_scheme_registry_names_the_part_that_is_not_json(define, config, part, why):
+    with pytest.raises(CoercionError, match="holds callables and JSON values") as caught:
+        define(SchemeRegistry).register_artifact("name", config)
+
+    assert f"at {part}: {why}" in caught.value.message
+    assert caught.value.context["part"] == part
+    assert caught.value.suggestions
+
+
+def test_a_config_that_reaches_one_part_in_many_ways_is_refused_at_once(define):
+    """2**60 ways; each part is looked at as often as it lies deeper, and no more."""
+    part: list[object] = []
+    for _ in range(60):
+        part = [part, part]
+
+    with pytest.raises(ValidationError):
+        define(SchemeRegistry).register_artifact("name", {"good": part, "bad": ()})
 
 
 @pytest.mark.parametrize("key", [[], {}, set()], ids=repr)
@@ -495,3 +545,36 @@ def in_threads(call, count=8):
     from tests.contract.storages.contract import at_once
 
     return at_once(*[lambda n=n: call(n) for n in range(count)])
+
+
+@pytest.mark.parametrize("first", ["__main__", "publish"])
+def test_a_file_that_is_run_and_imported_is_said_to_be_two_modules(define, tmp_path, monkeypatch, first):
+    """As `python publish.py` and then ``import publish`` elsewhere, or the other way round."""
+    losses = define()
+    code = compile("def mse(a, b):\n    return a - b\n", str(tmp_path / "publish.py"), "exec")
+    for module in (first, "publish" if first == "__main__" else "__main__"):
+        namespace = {"__name__": module}
+        exec(code, namespace)
+        if module == first:
+            losses.register_artifact(namespace["mse"])
+
+    with pytest.raises(
+        DuplicateKeyError, match=r"publish\.py, run as a script and imported, is two modules"
+    ) as told:
+        losses.register_artifact(namespace["mse"])
+
+    assert "in a module that the script imports" in told.value.suggestions[0]
+    assert "on_duplicate='replace'" in told.value.suggestions[1]
+
+
+@pytest.mark.parametrize(
+    ("owner", "offered"),
+    [
+        ("__main__.mse (/a/publish.py:1)", "losses.mse (/a/losses.py:1)"),
+        ("__main__.mse (/a/publish.py:1)", "publish.mae (/a/publish.py:5)"),
+        ("losses.publish.mse (/a/losses/publish.py:1)", "publish.mse (/a/publish.py:1)"),
+        ("a JSON value", "__main__.mse (/a/publish.py:1)"),
+    ],
+)
+def test_other_duplicates_are_not_called_one_file(owner, offered):
+    assert "two modules" not in taken("Losses", "Losses", "mse", offered, owner).message

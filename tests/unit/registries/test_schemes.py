@@ -233,3 +233,14 @@ def test_a_config_is_data_and_calls_nothing_by_itself(configs):
     config = {"a": "os.system", "b": {"_target_": "os.system", "__class__": "x", "path": "/etc/passwd"}}
 
     assert configs.execute("open_ended", {"a": 1, **{"b": config}}) == (1, {"b": config})
+
+
+@pytest.mark.parametrize("config", [3, [1], "text", [("lr", 1)]], ids=repr)
+def test_a_config_is_a_mapping_or_a_model(define, config):
+    registry = define(SchemeRegistry)
+    registry.register_artifact("train", lambda **fields: fields)
+
+    for use in (registry.execute, registry.build_config):
+        with pytest.raises(CoercionError, match="A config for 'train' is a mapping or a pydantic model"):
+            use("train", config)
+    assert registry.execute("train", registry.build_config("train", {"lr": 1})) == {"lr": 1}
