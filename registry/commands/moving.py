@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from registry.commands.entries import AsJson, Prefix, Server
+from registry.commands.entries import AllowEmpty, AsJson, Prefix, Server, say_of_file
 from registry.commands.progress import bar
 from registry.commands.terminal import TextTable, say, say_json, visible
 from registry.errors import CoercionError
@@ -32,12 +32,14 @@ def export(
         list[str] | None, typer.Argument(help="Which namespaces.", show_default="all")
     ] = None,
     prefix: Prefix = "",
+    allow_empty: AllowEmpty = False,
     server: Server = None,
     as_json: AsJson = False,
 ) -> None:
     """Write what a server holds into a file, a line of JSON for each entry.
 
     Two exports of the same entries are the same but for their first line. registry import reads them.
+    A namespace that was named and holds nothing is an error, and so is an export of nothing at all.
     """
     from registry.moving import export_entries
 
@@ -47,7 +49,14 @@ def export(
         )
     target = sys.stdout.buffer if output == "-" else output
     with bar("exporting") as progress:
-        exported = export_entries(target, namespaces or (), server=server, prefix=prefix, progress=progress)
+        exported = export_entries(
+            target,
+            namespaces or (),
+            server=server,
+            prefix=prefix,
+            allow_empty=allow_empty,
+            progress=progress,
+        )
     if as_json:
         say_json({"file": output, "entries": exported.entries, **exported._asdict()})
         return
@@ -55,15 +64,14 @@ def export(
 
 
 def _report_export(exported: Exported, output: str) -> None:
-    to_terminal = output == "-"
     for name, entries in exported.namespaces.items():
         if not entries:
             _note(f"{name} holds nothing that was to be exported")
     for name in exported.changing:
         _note(f"{name} was written to while it was read: its entries are whole, but not of one moment")
-    if not to_terminal:
+    if output != "-":
         count = sum(map(bool, exported.namespaces.values()))
-        say(f"{output} holds {exported.entries:,} entries of {count:,} namespaces")
+        say_of_file(output, f"{output} holds {exported.entries:,} entries of {count:,} namespaces")
 
 
 def import_(

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Final, Literal, NamedTuple, cast
 
@@ -23,6 +22,7 @@ from registry.errors import (
     ExportFileError,
     RemoteError,
 )
+from registry.files import spooled
 from registry.moving.exporting import Progress, moving_timeout
 from registry.moving.form import Line, read_lines
 from registry.moving.renaming import Renaming
@@ -278,17 +278,27 @@ def _refuse_conflicts(report: Imported) -> None:
 def _readable(source: str | os.PathLike[str] | IO[bytes]) -> Iterator[tuple[IO[bytes], str]]:
     """The file, to be read more than once, and its name."""
     if not isinstance(source, str | os.PathLike):
-        with tempfile.TemporaryFile() as spool:
-            shutil.copyfileobj(source, spool)
+        with _kept(source) as spool:
             yield spool, "the export"
         return
+    with _opened(source) as file, nullcontext(file) if file.seekable() else _kept(file) as readable:
+        yield readable, str(source)
+
+
+@contextmanager
+def _kept(stream: IO[bytes]) -> Iterator[IO[bytes]]:
+    """All of a stream, which can be read but once."""
+    with spooled() as spool:
+        shutil.copyfileobj(stream, spool)
+        yield spool
+
+
+def _opened(path: str | os.PathLike[str]) -> IO[bytes]:
     try:
-        file = Path(source).open("rb")  # noqa: SIM115  # closed below, apart from errors of the block
+        return Path(path).open("rb")
     except OSError as error:
         raise ExportFileError(
-            f"Cannot read {source}: {error.strerror}",
+            f"Cannot read {path}: {error.strerror}",
             ["registry export -o FILE writes one"],
-            {"path": str(source)},
+            {"path": str(path)},
         ) from None
-    with file:
-        yield file, str(source)
