@@ -11,6 +11,7 @@ import typer
 from registry.commands.entries import AllowEmpty, AsJson, Prefix, Server, say_of_file
 from registry.commands.progress import bar
 from registry.commands.terminal import TextTable, say, say_json, visible
+from registry.commands.watch import INTERRUPTED
 from registry.errors import CoercionError
 
 if TYPE_CHECKING:
@@ -98,16 +99,21 @@ def import_(
     from registry.moving import import_entries
 
     source = sys.stdin.buffer if file == "-" else Path(file)
-    with bar("comparing" if dry_run else "importing") as progress:
-        imported = import_entries(
-            source,
-            server=server,
-            on_conflict=on_conflict,
-            dry_run=dry_run,
-            prefix=prefix,
-            to_namespace=dict(map(_pair, to_namespace or ())),
-            progress=progress,
-        )
+    try:
+        with bar("comparing" if dry_run else "importing") as progress:
+            imported = import_entries(
+                source,
+                server=server,
+                on_conflict=on_conflict,
+                dry_run=dry_run,
+                prefix=prefix,
+                to_namespace=dict(map(_pair, to_namespace or ())),
+                progress=progress,
+            )
+    except KeyboardInterrupt as ended:
+        for note in getattr(ended, "__notes__", ["broken off: nothing was written"]):
+            _note(note)
+        raise SystemExit(INTERRUPTED) from None
     if as_json:
         say_json(_as_dict(imported))
     else:
@@ -133,6 +139,9 @@ def _as_dict(imported: Imported) -> dict[str, Any]:
         "dry_run": imported.dry_run,
         "namespaces": counts,
         "entries": [entry._asdict() for entry in imported.entries],
+        "wrongly_signed": [
+            {"namespace": namespace, "key": key} for namespace, key in imported.wrongly_signed
+        ],
     }
 
 
@@ -148,6 +157,8 @@ def _print(imported: Imported) -> None:
         say(f"{entry.action}: {entry.key} in {entry.namespace}")
     if len(contested) > _SHOWN:
         say(f"and {len(contested) - _SHOWN:,} more: --json lists them")
+    for namespace, key in imported.wrongly_signed[:_SHOWN]:
+        _note(f"{key} in {namespace} cannot be read: its signature is for another name or content")
     if imported.dry_run:
         say("nothing was written: --dry-run")
 

@@ -612,6 +612,36 @@ class TestCommands:
 
         assert run("import", "pipe").rows == [[SPACE, "2", "0", "0", "0", "0"]]
 
+    def test_a_key_that_was_edited_is_told_who_holds_its_signing_key(self, run, filled, home, monkeypatch):
+        export_entries(home / "out.jsonl", [SPACE])
+        edited = (home / "out.jsonl").read_bytes().replace(b'"key": "join"', b'"key": "joint"')
+        written(home / "in.jsonl", edited)
+
+        ran = run("import", "in.jsonl", "--dry-run")
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "another"))
+        elsewhere = run("import", "in.jsonl", "--dry-run")
+
+        assert f"joint in {SPACE} cannot be read" in ran.err
+        assert len(ran.err.splitlines()) == 1
+        assert elsewhere.err == ""
+        assert not (home / "another").exists(), "an import makes no key"
+
+    def test_import_ended_by_ctrl_c_says_what_is_stored(self, run, storage, home, monkeypatch):
+        written(home / "in.jsonl", *GOOD[:2], json_line("c", namespace="other"), last_line(2))
+        real, first = NamespaceTransfer.put, iter([True])
+
+        def put(self, offers):
+            if not next(first, None):
+                raise KeyboardInterrupt
+            return real(self, offers)
+
+        monkeypatch.setattr(NamespaceTransfer, "put", put)
+        ran = run("import", "in.jsonl")
+
+        assert (ran.code, ran.out) == (130, "")
+        assert "after 1 of 2 entries" in ran.err
+        assert "run it again" in ran.err
+
     def test_waits_as_long_as_the_environment_says(self, home):
         with socket.create_server(("127.0.0.1", 0)) as silent:
             os.environ["REGISTRY_SERVER_TIMEOUT"] = "0.2"
