@@ -49,9 +49,9 @@ def server_url() -> str | None:
     return _read("REGISTRY_SERVER_URL", _text, None)
 
 
-def server_timeout() -> float:
+def server_timeout(default: float = DEFAULT_TIMEOUT) -> float:
     """``REGISTRY_SERVER_TIMEOUT`` in seconds, more than 0."""
-    return _read("REGISTRY_SERVER_TIMEOUT", _seconds, DEFAULT_TIMEOUT)
+    return _read("REGISTRY_SERVER_TIMEOUT", _seconds, default)
 
 
 def server_token() -> str | None:

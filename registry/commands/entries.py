@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from registry.commands.terminal import TextTable, print_facts, say, say_json
+from registry.commands.terminal import TextTable, print_facts, say, say_json, visible
 from registry.envelope.form import MAX_VALUE_BYTES, Envelope, parse_json
 from registry.errors import (
     CoercionError,
@@ -51,6 +51,9 @@ Server = Annotated[
     typer.Option(
         help="The server's URL.", envvar="REGISTRY_SERVER_URL", show_default="http://localhost:8001"
     ),
+]
+AllowEmpty = Annotated[
+    bool, typer.Option("--allow-empty", help="Write the file also if a namespace holds nothing.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
@@ -178,6 +181,11 @@ def stats(server: Server = None, as_json: AsJson = False) -> None:
     print_facts(
         (name, f"{value:,}" if isinstance(value, int) else str(value)) for name, value in facts.items()
     )
+
+
+def say_of_file(path: str | Path, text: str) -> None:
+    """Print a line about what was written; elsewhere, where that may itself be standard output."""
+    typer.echo(visible(text), err=not Path(path).is_file())
 
 
 def storage_of(namespace: str, server: str | None) -> RemoteStorageProxy[Any]:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from registry.commands.entries import AsJson, Prefix, Server
+from registry.commands.entries import AllowEmpty, AsJson, Prefix, Server, say_of_file
 from registry.commands.progress import bar
 from registry.commands.terminal import TextTable, say, say_json, visible
+from registry.commands.watch import INTERRUPTED
 from registry.errors import CoercionError
 
 if TYPE_CHECKING:
@@ -32,12 +33,14 @@ def export(
         list[str] | None, typer.Argument(help="Which namespaces.", show_default="all")
     ] = None,
     prefix: Prefix = "",
+    allow_empty: AllowEmpty = False,
     server: Server = None,
     as_json: AsJson = False,
 ) -> None:
     """Write what a server holds into a file, a line of JSON for each entry.
 
     Two exports of the same entries are the same but for their first line. registry import reads them.
+    A namespace that was named and holds nothing is an error, and so is an export of nothing at all.
     """
     from registry.moving import export_entries
 
@@ -47,7 +50,14 @@ def export(
         )
     target = sys.stdout.buffer if output == "-" else output
     with bar("exporting") as progress:
-        exported = export_entries(target, namespaces or (), server=server, prefix=prefix, progress=progress)
+        exported = export_entries(
+            target,
+            namespaces or (),
+            server=server,
+            prefix=prefix,
+            allow_empty=allow_empty,
+            progress=progress,
+        )
     if as_json:
         say_json({"file": output, "entries": exported.entries, **exported._asdict()})
         return
@@ -55,15 +65,14 @@ def export(
 
 
 def _report_export(exported: Exported, output: str) -> None:
-    to_terminal = output == "-"
     for name, entries in exported.namespaces.items():
         if not entries:
             _note(f"{name} holds nothing that was to be exported")
     for name in exported.changing:
         _note(f"{name} was written to while it was read: its entries are whole, but not of one moment")
-    if not to_terminal:
+    if output != "-":
         count = sum(map(bool, exported.namespaces.values()))
-        say(f"{output} holds {exported.entries:,} entries of {count:,} namespaces")
+        say_of_file(output, f"{output} holds {exported.entries:,} entries of {count:,} namespaces")
 
 
 def import_(
@@ -90,16 +99,21 @@ def import_(
     from registry.moving import import_entries
 
     source = sys.stdin.buffer if file == "-" else Path(file)
-    with bar("comparing" if dry_run else "importing") as progress:
-        imported = import_entries(
-            source,
-            server=server,
-            on_conflict=on_conflict,
-            dry_run=dry_run,
-            prefix=prefix,
-            to_namespace=dict(map(_pair, to_namespace or ())),
-            progress=progress,
-        )
+    try:
+        with bar("comparing" if dry_run else "importing") as progress:
+            imported = import_entries(
+                source,
+                server=server,
+                on_conflict=on_conflict,
+                dry_run=dry_run,
+                prefix=prefix,
+                to_namespace=dict(map(_pair, to_namespace or ())),
+                progress=progress,
+            )
+    except KeyboardInterrupt as ended:
+        for note in getattr(ended, "__notes__", ["broken off: nothing was written"]):
+            _note(note)
+        raise SystemExit(INTERRUPTED) from None
     if as_json:
         say_json(_as_dict(imported))
     else:
@@ -125,6 +139,9 @@ def _as_dict(imported: Imported) -> dict[str, Any]:
         "dry_run": imported.dry_run,
         "namespaces": counts,
         "entries": [entry._asdict() for entry in imported.entries],
+        "wrongly_signed": [
+            {"namespace": namespace, "key": key} for namespace, key in imported.wrongly_signed
+        ],
     }
 
 
@@ -140,6 +157,8 @@ def _print(imported: Imported) -> None:
         say(f"{entry.action}: {entry.key} in {entry.namespace}")
     if len(contested) > _SHOWN:
         say(f"and {len(contested) - _SHOWN:,} more: --json lists them")
+    for namespace, key in imported.wrongly_signed[:_SHOWN]:
+        _note(f"{key} in {namespace} cannot be read: its signature is for another name or content")
     if imported.dry_run:
         say("nothing was written: --dry-run")
 

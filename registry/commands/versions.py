@@ -9,11 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from registry.commands.entries import (
+    AllowEmpty,
     AsJson,
     Key,
     Namespace,
     Server,
     near_names_suggested,
+    say_of_file,
     storage_of,
 )
 from registry.commands.terminal import TextTable, say, say_json
@@ -144,6 +146,7 @@ def freeze(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; say what differs from the server, and exit 1.")
     ] = False,
+    allow_empty: AllowEmpty = False,
     server: Server = None,
     as_json: AsJson = False,
 ) -> None:
@@ -158,11 +161,11 @@ def freeze(
         raise CoercionError("Say which namespaces to freeze", suggestions=["registry namespaces lists them"])
     from registry.versions import lock
 
-    entries = lock.freeze(namespaces, output, server=server)
+    entries = lock.freeze(namespaces, output, server=server, allow_empty=allow_empty)
     if as_json:
         say_json({"path": str(output), "namespaces": sorted(set(namespaces)), "entries": entries})
     else:
-        say(f"froze {entries:,} entries in {output}")
+        say_of_file(output, f"froze {entries:,} entries in {output}")
 
 
 def _check(path: Path, namespaces: list[str], server: str | None, as_json: bool) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from registry.conformance.check import SetupError
+from registry.conformance.read_only_data import in_words
 
 
 def read_baseline(path: str, ids: Collection[str]) -> Mapping[str, str]:
@@ -27,8 +28,7 @@ def read_baseline(path: str, ids: Collection[str]) -> Mapping[str, str]:
         known = json.loads(Path(path).read_text(encoding="utf-8"))["known"]
         reasons = {entry["check"]: str(entry["reason"]).strip() for entry in known}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        problem = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise SetupError(f"--baseline {path}: not a baseline: {problem}") from None
+        raise SetupError(f"--baseline {path}: not a baseline: {in_words(error)}") from None
     _judge(path, known, reasons, ids)
     return reasons
 

@@ -43,7 +43,7 @@ class Failure(Exception):
 
 
 class SetupError(Exception):
-    """The run cannot begin: one line that says why."""
+    """The run cannot begin, or a check cannot be made: one line that says why."""
 
 
 @dataclass(frozen=True, slots=True)

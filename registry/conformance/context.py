@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
-from registry.conformance.check import Failure, require
+from registry.conformance.check import Failure, SetupError, require
 from registry.conformance.contract import Contract, field_of
 from registry.conformance.options import Options
 from registry.conformance.wire import Exchange, Fields, Query, Wire, answered
@@ -213,12 +213,18 @@ class Context:
 
         Raises:
             Failure: it does not answer again.
+            SetupError: the command fails, or goes on for too long.
         """
         assert self.options.restart is not None
-        done = subprocess.run(
-            self.options.restart, shell=True, capture_output=True, text=True, timeout=RESTART_SECONDS
-        )
-        require(done.returncode == 0, f"--restart-cmd exits {done.returncode}: {done.stderr[-300:]}")
+        try:
+            done = subprocess.run(
+                self.options.restart, shell=True, capture_output=True, text=True, timeout=RESTART_SECONDS
+            )
+        except subprocess.TimeoutExpired:
+            raise SetupError(f"--restart-cmd is not over after {RESTART_SECONDS} s") from None
+        if done.returncode:
+            said = " ".join(done.stderr.split())[-300:]
+            raise SetupError(f"--restart-cmd exits {done.returncode}: {said}")
         for _ in range(RESTART_SECONDS):
             if self.wire.send("GET", "/health").status == 200:
                 return

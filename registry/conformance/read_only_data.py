@@ -36,7 +36,7 @@ def read_given(path: str) -> tuple[GivenEntry, ...]:
         namespace = check_namespace(data["namespace"])
         entries = tuple(_given(namespace, entry) for entry in data["entries"])
     except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
-        raise SetupError(f"--read-only {path}: not a file of known entries: {one_line(error)}") from None
+        raise SetupError(f"--read-only {path}: not a file of known entries: {in_words(error)}") from None
     if not entries:
         raise SetupError(f"--read-only {path}: it names no entry")
     return entries
@@ -44,6 +44,24 @@ def read_given(path: str) -> tuple[GivenEntry, ...]:
 
 def _given(namespace: str, entry: dict[str, Any]) -> GivenEntry:
     return GivenEntry(namespace, check_key(entry["key"]), Envelope.from_dict(entry["value"]).to_dict())
+
+
+def in_words(error: Exception) -> str:
+    """Why a file cannot be used, for who wrote it; on one line, and of no class of Python's."""
+    match error:
+        case ValidationError():
+            said = error.message
+        case OSError():
+            said = error.strerror or str(error)
+        case json.JSONDecodeError():
+            said = f"no JSON at line {error.lineno}, column {error.colno}"
+        case UnicodeDecodeError():
+            said = "it is not UTF-8"
+        case KeyError():
+            said = f"{error.args[0]!r} is missing"
+        case _:
+            said = "something in it is of another type than it has to be"
+    return " ".join(said.split())[:300]
 
 
 def one_line(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from registry.conformance.check import Check, Failure, Level, SetupError, Verdic
 from registry.conformance.context import Context, envelope, key_envelope
 from registry.conformance.contract import Contract, field_of, json_of
 from registry.conformance.options import Options
-from registry.conformance.read_only_data import one_line
+from registry.conformance.read_only_data import in_words, one_line
 from registry.conformance.selection import not_run
 from registry.conformance.wire import Exchange, Target, Wire
 from registry.errors import NamespaceError
@@ -81,7 +81,7 @@ class Session:
         try:
             self._wire = Wire(Target(self.options.url, options.token, options.timeout, options.ca))
         except (OSError, ValueError) as error:
-            raise SetupError(f"--ca {options.ca}: cannot be used: {one_line(error)}") from None
+            raise SetupError(f"--ca {options.ca}: cannot be used: {in_words(error)}") from None
         try:
             self._greet()
             self.capabilities = self._capabilities()
@@ -154,7 +154,7 @@ class Session:
         context = Context(self._wire, self.contract, self.options, self.capabilities, self.profiles, check.id)
         begun = time.monotonic()
         verdict, message = _tried(check, context)
-        if verdict in (Verdict.FAIL, Verdict.WARN):
+        if verdict in (Verdict.FAIL, Verdict.WARN, Verdict.ERROR):
             self._look_whether_to_go_on(check)
         if not self._blocked:
             context.clean_up()
@@ -198,6 +198,8 @@ def _tried(check: Check, context: Context) -> tuple[Verdict, str]:
         check.run(context)
     except Failure as failure:
         return (Verdict.FAIL if check.level is Level.MUST else Verdict.WARN), str(failure)
+    except SetupError as error:
+        return Verdict.ERROR, str(error)
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         return Verdict.ERROR, f"the kit failed at {where.filename}:{where.lineno}: {one_line(error)}"

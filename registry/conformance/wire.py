@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
+import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
+import httpcore
 import httpx
 
 from registry.conformance.check import Failure
+from registry.storage.deadline import DeadlineBackend, set_deadline
 
 Fields = Sequence[tuple[str, str]]
 Query = Mapping[str, object] | Sequence[tuple[str, object]] | str | None
 
 MOST_CONNECTIONS = 64
+KEEPALIVE_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -56,7 +62,7 @@ class Target:
     Attributes:
         url: ``http(s)://host[:port][/path]``, without a slash at its end.
         token: bearer token sent with every request that does not say otherwise.
-        timeout: seconds for one answer.
+        timeout: seconds for one answer, from the request's first byte to the answer's last.
         ca: file of the authority that signed the server's certificate.
     """
 
@@ -70,15 +76,28 @@ class Target:
         return ssl.create_default_context(cafile=self.ca)
 
 
+class _Transport(httpx.HTTPTransport):
+    """httpx's, whose every network step ends at its thread's deadline: an answer that drips has an end."""
+
+    def __init__(self, target: Target) -> None:
+        # Not httpx's own __init__, which takes no network.
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=target.tls() if target.url.startswith("https:") else None,
+            max_connections=MOST_CONNECTIONS,
+            max_keepalive_connections=MOST_CONNECTIONS,
+            keepalive_expiry=KEEPALIVE_SECONDS,
+            network_backend=DeadlineBackend(),
+        )
+
+
 class Wire:
     """Sends requests to one server. It may be used by several threads."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
         self._client = httpx.Client(
-            verify=target.tls() if target.url.startswith("https:") else False,
+            transport=_Transport(target),
             timeout=target.timeout,
-            limits=httpx.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=MOST_CONNECTIONS),
             trust_env=False,
             follow_redirects=False,
             headers={"accept": "*/*", "user-agent": "registry-conformance"},
@@ -108,6 +127,7 @@ class Wire:
         sent = [*fields, *self._authorization(token)]
         exchange = Exchange(method, url, tuple(sent), body)
         begun = time.monotonic()
+        set_deadline(begun + self.target.timeout + wait)
         try:
             answer = self._client.request(
                 method,
@@ -134,14 +154,17 @@ class Wire:
         begun = time.monotonic()
         connection = self._connection()
         try:
-            connection.putrequest(method, urlsplit(self.target.url).path + path)
-            for name, value in sent:
-                connection.putheader(name, value)
-            connection.endheaders()
-            answer = connection.getresponse()
+            connection.connect()
+            with _ended_after(begun + self.target.timeout, connection.sock):
+                connection.putrequest(method, urlsplit(self.target.url).path + path)
+                for name, value in sent:
+                    connection.putheader(name, value)
+                connection.endheaders()
+                answer = connection.getresponse()
+                body = answer.read()
             exchange.status = answer.status
             exchange.response_fields = tuple((name.lower(), value) for name, value in answer.getheaders())
-            exchange.response_body = answer.read()
+            exchange.response_body = body
         except (OSError, http.client.HTTPException) as error:
             exchange.trouble = _trouble(error, self.target.timeout)
         finally:
@@ -159,6 +182,30 @@ class Wire:
     def _authorization(self, token: str | None) -> Iterable[tuple[str, str]]:
         token = self.target.token if token == "" else token
         return [] if token is None else [("authorization", f"Bearer {token}")]
+
+
+@contextmanager
+def _ended_after(deadline: float, connected: socket.socket) -> Iterator[None]:
+    """Shut the connection down at ``deadline``, of `time.monotonic`; where it was, raise `TimeoutError`."""
+    passed = threading.Event()
+
+    def end() -> None:
+        passed.set()
+        with suppress(OSError):
+            socket.socket.shutdown(connected, socket.SHUT_RDWR)  # of the socket, also where TLS is around it
+
+    timer = threading.Timer(max(deadline - time.monotonic(), 0), end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (OSError, http.client.HTTPException):
+        if not passed.is_set():
+            raise
+    finally:
+        timer.cancel()
+    if passed.is_set():  # what was read is whole by chance at best
+        raise TimeoutError
 
 
 def query_text(query: Query) -> str:

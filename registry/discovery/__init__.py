@@ -107,6 +107,12 @@ class Declared:
     """
 
     def __init__(self, group: str | None = None) -> None:
+        if group is not None and not isinstance(group, str):
+            raise ValidationError(
+                f"entry_points is the name of a group of entry points, not {group!r}",
+                suggestions=["entry_points='acme.losses'"],
+                context={"entry_points": group},
+            )
         self.lazy: dict[Any, Target] = {}
         self.aliases: dict[Any, Any] = {}
         self.group = group

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
-from urllib.parse import urlsplit
 
 from registry import settings
-from registry.errors import ExportFileError, ValidationError
+from registry.errors import ExportFileError, NamespaceError, ValidationError
+from registry.files import PRIVATE, placed, pour, spooled
 from registry.moving.form import entry_line, first_line, last_line
 from registry.names import check_namespace
 from registry.storage.remote import RemoteStorageProxy
-from registry.storage.server import RegistryServer
+from registry.storage.server import EVEN_IF_EMPTY, RegistryServer
 
-LEAST_TIMEOUT: Final = 60.0
-"""Seconds that a request may take at least, whatever the environment says: it carries a thousand entries."""
+DEFAULT_TIMEOUT: Final = 60.0
+"""Seconds that a request may take unless the environment says: it carries a thousand entries."""
 
 _ATTEMPTS: Final = 3
 
@@ -46,8 +43,8 @@ class Exported(NamedTuple):
 
 
 def moving_timeout() -> float:
-    """Seconds that one request may take."""
-    return max(settings.server_timeout(), LEAST_TIMEOUT)
+    """Seconds that one request may take: ``REGISTRY_SERVER_TIMEOUT``, or else `DEFAULT_TIMEOUT`."""
+    return settings.server_timeout(DEFAULT_TIMEOUT)
 
 
 def export_entries(
@@ -57,6 +54,7 @@ def export_entries(
     server: str | None = None,
     token: str | None = None,
     prefix: str = "",
+    allow_empty: bool = False,
     progress: Progress = lambda done, total: None,
 ) -> Exported:
     """Write what a server holds into a file, in the form of `registry.moving.form`; nothing is decoded.
@@ -64,26 +62,33 @@ def export_entries(
     Each namespace is read as of one moment, unless it is written to all the time (`Exported.changing`).
 
     Args:
-        target: a path, whose file is replaced in one step once all is written; or a binary stream.
+        target: a path, whose file is replaced in one step once all is written, and is its owner's alone if
+            it is new; what is no regular file is written into. Or a binary stream.
         namespaces: their names; all of the server unless given.
         server: its URL; from the environment unless given.
         token: bearer token; from the environment unless given.
         prefix: only keys that begin with this.
+        allow_empty: export namespaces that hold nothing too, and if nothing at all is there.
 
     Raises:
         ExportFileError: the file cannot be written.
-        NamespaceError: one is no namespace.
+        NamespaceError: one is no namespace, or holds nothing, or nothing was there to export. An older file
+            is as it was.
         RemoteError: the server gave no usable answer.
     """
     whole = RegistryServer(server, timeout=moving_timeout(), token=token)
     names = sorted({check_namespace(name) for name in namespaces})
     sizes = {found.namespace: found.entries for found in whole.namespaces()}
+    if not allow_empty and (empty := next((name for name in names if not sizes.get(name)), None)):
+        raise whole.nothing_in(empty)
     names = names or sorted(sizes)
     export = _Export(whole, token, prefix, progress, sum(sizes.get(name, 0) for name in names))
     with _written(target) as file:
-        file.write(first_line(_address(whole.url)))
+        file.write(first_line(whole.address))
         for name in names:
             export.add(file, name)
+        if not (export.done or allow_empty):
+            raise _nothing_to_export(whole, prefix)
         file.write(last_line(export.done))
     return Exported(export.counts, export.changing)
 
@@ -126,34 +131,32 @@ class _Export:
         self.counts[namespace] = self.done - before
 
 
-def _address(url: str) -> str:
-    """``url`` without the user and password that may stand in it."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+def _nothing_to_export(server: RegistryServer, prefix: str) -> NamespaceError:
+    which = f" under a key that begins with {prefix!r}" if prefix else ""
+    return NamespaceError(
+        f"{server.address} shows nothing to export{which}",
+        ["a token sees the namespaces that it may read: registry namespaces", EVEN_IF_EMPTY],
+        {"server": server.address, "prefix": prefix},
+    )
 
 
 @contextmanager
 def _written(target: str | os.PathLike[str] | IO[bytes]) -> Iterator[IO[bytes]]:
     """A file to write and to rewrite; it goes to ``target`` when the block has ended well."""
-    if not isinstance(target, str | os.PathLike):
-        with tempfile.TemporaryFile() as spool:
-            yield spool
-            spool.seek(0)
-            shutil.copyfileobj(spool, target)
-        return
-    place = Path(target)
-    beside = place.with_name(f".{place.name}.{os.getpid()}")
+    name = str(target) if isinstance(target, str | os.PathLike) else "the export"
     try:
-        with beside.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(place)
+        if isinstance(target, str | os.PathLike):
+            with placed(target, PRIVATE) as file:
+                yield file
+        else:
+            with spooled() as file:
+                yield file
+                pour(file, target)
+    except BrokenPipeError:
+        raise  # whoever reads it has enough
     except OSError as error:
         if isinstance(error, ValidationError):
             raise  # ours: that a server cannot be reached is an OSError too
         raise ExportFileError(
-            f"Cannot write {place}: {error.strerror}", ["name another file: -o FILE"], {"path": str(place)}
+            f"Cannot write {name}: {error.strerror}", ["name another file: -o FILE"], {"path": name}
         ) from None
-    finally:
-        beside.unlink(missing_ok=True)

@@ -10,19 +10,23 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Final, Literal, NamedTuple, cast
 
+from registry.envelope import keyfile
+from registry.envelope.signing import Keyring
 from registry.errors import (
     CoercionError,
     DuplicateKeyError,
     ExportFileError,
     RemoteError,
+    SignatureError,
+    SignatureInvalidError,
 )
+from registry.files import spooled
 from registry.moving.exporting import Progress, moving_timeout
 from registry.moving.form import Line, read_lines
 from registry.moving.renaming import Renaming
@@ -63,10 +67,13 @@ class Imported:
         dry_run: whether nothing was written.
         counts: how many entries of each namespace had which action.
         entries: what was done with each, those left ``unchanged`` left out; in the order of the file.
+        wrongly_signed: namespace and key of each entry that names a signing key held here, and which that key
+            has not signed under this name: nobody will read it. What other keys signed is not judged.
     """
 
-    def __init__(self, *, dry_run: bool) -> None:
+    def __init__(self, *, dry_run: bool, wrongly_signed: Sequence[tuple[str, str]] = ()) -> None:
         self.dry_run = dry_run
+        self.wrongly_signed = list(wrongly_signed)
         self.counts: dict[str, Counter[str]] = {}
         self.entries: list[Planned] = []
 
@@ -157,10 +164,12 @@ class _Import:
         self._renaming = renaming
         self._progress = progress
         self._total = 0
+        self._wrongly_signed: list[tuple[str, str]] = []
 
     def check(self) -> None:
         """Read the file to its end, and count."""
         places: dict[tuple[str, str], int] = {}
+        keyring = _held_keys()
         for line in self._lines():
             earlier = places.setdefault((line.namespace, line.key), line.number)
             if earlier != line.number:
@@ -169,12 +178,14 @@ class _Import:
                     f"{earlier} too",
                     context={"path": self._name, "line": line.number},
                 )
+            if keyring is not None and _is_wrongly_signed(line, keyring):
+                self._wrongly_signed.append((line.namespace, line.key))
         self._renaming.check_all_met()
         self._total = len(places)
 
     def plan(self) -> Imported:
         """What would be done, as the server is now."""
-        report = Imported(dry_run=True)
+        report = Imported(dry_run=True, wrongly_signed=self._wrongly_signed)
         for batch in self._batches():
             standing = self._transfer(batch).standing([line.key for line in batch])
             for line in batch:
@@ -184,7 +195,18 @@ class _Import:
 
     def write(self) -> Imported:
         """Do it."""
-        report = Imported(dry_run=False)
+        report = Imported(dry_run=False, wrongly_signed=self._wrongly_signed)
+        try:
+            self._write_all(report)
+        except KeyboardInterrupt as error:
+            error.add_note(
+                f"broken off after {report.done:,} of {self._total:,} entries, those under way may be stored "
+                "too; run it again: what was written is left unchanged"
+            )
+            raise
+        return report
+
+    def _write_all(self, report: Imported) -> None:
         for batch in self._batches():
             try:
                 self._write(batch, report)
@@ -194,7 +216,6 @@ class _Import:
                 raise
             _refuse_conflicts(report)
             self._progress(report.done, self._total)
-        return report
 
     def _write(self, batch: list[Line], report: Imported) -> None:
         transfer = self._transfer(batch)
@@ -257,6 +278,24 @@ def batches(lines: Iterable[Line], entries: int) -> Iterator[list[Line]]:
         yield batch
 
 
+def _held_keys() -> Keyring | None:
+    """The keys of this machine; None where there are none to be used. An import makes none."""
+    path = keyfile.key_file_path()
+    with suppress(SignatureError):
+        return keyfile.load_keyring() if path is not None and os.path.exists(path) else None
+    return None
+
+
+def _is_wrongly_signed(line: Line, keyring: Keyring) -> bool:
+    try:
+        keyring.verify(line.envelope, namespace=line.namespace, key=line.key)
+    except SignatureInvalidError:
+        return True
+    except SignatureError:
+        return False
+    return False
+
+
 def _refuse_conflicts(report: Imported) -> None:
     conflicts = report.conflicts
     if not conflicts:
@@ -278,17 +317,27 @@ def _refuse_conflicts(report: Imported) -> None:
 def _readable(source: str | os.PathLike[str] | IO[bytes]) -> Iterator[tuple[IO[bytes], str]]:
     """The file, to be read more than once, and its name."""
     if not isinstance(source, str | os.PathLike):
-        with tempfile.TemporaryFile() as spool:
-            shutil.copyfileobj(source, spool)
+        with _kept(source) as spool:
             yield spool, "the export"
         return
+    with _opened(source) as file, nullcontext(file) if file.seekable() else _kept(file) as readable:
+        yield readable, str(source)
+
+
+@contextmanager
+def _kept(stream: IO[bytes]) -> Iterator[IO[bytes]]:
+    """All of a stream, which can be read but once."""
+    with spooled() as spool:
+        shutil.copyfileobj(stream, spool)
+        yield spool
+
+
+def _opened(path: str | os.PathLike[str]) -> IO[bytes]:
     try:
-        file = Path(source).open("rb")  # noqa: SIM115  # closed below, apart from errors of the block
+        return Path(path).open("rb")
     except OSError as error:
         raise ExportFileError(
-            f"Cannot read {source}: {error.strerror}",
+            f"Cannot read {path}: {error.strerror}",
             ["registry export -o FILE writes one"],
-            {"path": str(source)},
+            {"path": str(path)},
         ) from None
-    with file:
-        yield file, str(source)

@@ -20,6 +20,12 @@ class Caching(NamedTuple):
     def check(self, *, shared: bool) -> None:
         """Raise `ValidationError` unless the keywords make sense, of a registry that is shared or not."""
         bounds = self.bounds()
+        if not isinstance(self.cache, bool):
+            raise ValidationError(
+                f"cache is True or False, not {self.cache!r}",
+                suggestions=["cache=True"],
+                context={"cache": self.cache},
+            )
         if not self.cache and bounds:
             raise ValidationError(
                 f"{' and '.join(f'{name}=' for name in bounds)} bound a cache, and there is none",

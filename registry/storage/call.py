@@ -277,7 +277,10 @@ class Call:
         seconds = self._deadline - self._started
         return ServerTimeoutError(
             f"Request timeout: registry server {self.server} did not answer within {seconds:.3g} s",
-            suggestions=["wait longer: REGISTRY_SERVER_TIMEOUT=30", "see how loaded the server is: /stats"],
+            suggestions=[
+                f"wait longer: REGISTRY_SERVER_TIMEOUT={max(30, 2 * seconds):.0f}",
+                "see how loaded the server is: /stats",
+            ],
             context={"server": self.server, "timeout": seconds},
         )
 

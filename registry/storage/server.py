@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
+from registry.errors import NamespaceError
 from registry.storage.connection import Address, Connection
 from registry.storage.servers import as_setting
+from registry.suggest import near_names
 from registry_client.api.entries import count_entries
 from registry_client.api.namespaces import clear_namespace, list_namespaces
 from registry_client.api.service import get_capabilities, get_health, get_readiness, get_stats
+
+EVEN_IF_EMPTY: Final = "if that is meant: --allow-empty"
 
 
 class NamespaceSummary(NamedTuple):
@@ -36,11 +41,26 @@ class RegistryServer:
         """The server's base URL; of several, the one that is asked now."""
         return self._connection.url
 
+    @property
+    def address(self) -> str:
+        """``url`` without the user and password that may stand in it."""
+        parts = urlsplit(self.url)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
     def namespaces(self, prefix: str = "") -> Iterator[NamespaceSummary]:
         """The namespaces that hold entries and begin with ``prefix``, by name."""
         for page in self._connection.pages(list_namespaces, prefix=prefix):
             for found in page.namespaces:
                 yield NamespaceSummary(found.namespace, found.entries)
+
+    def nothing_in(self, namespace: str) -> NamespaceError:
+        """What to raise where a namespace that was named holds nothing; offers near names."""
+        near = near_names(namespace, (found.namespace for found in self.namespaces()))
+        return NamespaceError(
+            f"{namespace} holds nothing at {self.address}",
+            suggestions=[*(near or ["registry namespaces lists those that do"]), EVEN_IF_EMPTY],
+            context={"namespace": namespace, "server": self.address},
+        )
 
     def health(self) -> None:
         """Return if a server answers there, and says that it is one."""

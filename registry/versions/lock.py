@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from registry.envelope.form import Envelope, parse_json
 from registry.envelope.signing import signing_input
 from registry.errors import LockFileError, NamespaceError, SerializationError, ValidationError
+from registry.files import placed
 from registry.names import check_key, check_namespace
 from registry.versions.aliases import is_alias
 
@@ -78,29 +79,40 @@ class Difference(NamedTuple):
 # ---- write
 
 
-def freeze(namespaces: Iterable[str], path: str | os.PathLike[str], *, server: str | None = None) -> int:
+def freeze(
+    namespaces: Iterable[str],
+    path: str | os.PathLike[str],
+    *,
+    server: str | None = None,
+    allow_empty: bool = False,
+) -> int:
     """Write all that these namespaces hold into a lock file; returns the number of entries.
 
     Each namespace is read as it was at one moment. The file is replaced in one step.
 
     Args:
-        namespaces: their names; one that holds nothing is frozen as such.
+        namespaces: their names.
         path: of the lock file.
         server: the server's URL, as `Registry`'s ``server=``.
+        allow_empty: freeze a namespace that holds nothing too, as such.
 
     Raises:
         LockFileError: a namespace went on changing while it was read, or the file cannot be written.
-        NamespaceError: one is no namespace.
+        NamespaceError: one is no namespace, or holds nothing. An older file is as it was.
         RemoteError: the server gave no usable answer.
     """
     from registry.storage.remote import RemoteStorageProxy
+    from registry.storage.server import RegistryServer
 
     storages: list[RemoteStorageProxy[Any]] = [
         RemoteStorageProxy(name, url=server) for name in dict.fromkeys(namespaces)
     ]
     text = frozen_text(storages)
+    content = parse_lock(text, str(path))
+    if not allow_empty and (empty := next((name for name, held in content.items() if not held), None)):
+        raise RegistryServer(server).nothing_in(empty)
     write(path, text)
-    return sum(map(len, parse_lock(text, str(path)).values()))
+    return sum(map(len, content.values()))
 
 
 def frozen_text(storages: Iterable[RemoteStorageProxy[Any]]) -> str:
@@ -143,19 +155,16 @@ def entries_at_one_moment(storage: RemoteStorageProxy[Any]) -> list[Stored]:
 
 
 def write(path: str | os.PathLike[str], text: str) -> None:
-    """Put a lock file in its place, whole or not at all.
+    """Put a lock file in its place, whole or not at all; see `registry.files.placed`.
 
     Raises:
         LockFileError: it cannot be written.
     """
-    place = Path(path)
-    beside = place.with_name(f".{place.name}.{os.getpid()}")
     try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(place)
+        with placed(path, 0o666) as file:
+            file.write(text.encode())
     except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise LockFileError(f"Cannot write {place}: {error.strerror}", context={"path": str(place)}) from None
+        raise LockFileError(f"Cannot write {path}: {error.strerror}", context={"path": str(path)}) from None
 
 
 def seal(namespace: str, key: str, envelope: Envelope) -> str:

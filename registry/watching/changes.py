@@ -9,7 +9,13 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, Final, Protocol
 
-from registry.errors import OutcomeUnknownError, ServerFaultError, ServerTimeoutError, ServerUnreachableError
+from registry.errors import (
+    OutcomeUnknownError,
+    ServerFaultError,
+    ServerTimeoutError,
+    ServerUnreachableError,
+    ValidationError,
+)
 from registry.watching.change import Change
 
 LONGEST_PAUSE: Final = 5.0
@@ -58,7 +64,7 @@ class Changes(Iterator[Change]):
         self._closed = threading.Event()
         self._failures = 0
         self._in_use = threading.Lock()
-        self._reached = source.now() if since is None else since
+        self._reached = self._begin() if since is None else since
         self.cursor: str = self._reached
         """Where to go on: after the change that was returned last."""
 
@@ -81,6 +87,13 @@ class Changes(Iterator[Change]):
                 break
         return None if self._closed.is_set() or not self._ready else self._ready.popleft()
 
+    def _begin(self) -> str:
+        try:
+            return self._source.now()
+        except ValidationError:
+            self._source.close()
+            raise
+
     def _fetch(self, seconds: float) -> None:
         try:
             found, self._reached = self._source.after(self._reached, seconds)
@@ -90,6 +103,9 @@ class Changes(Iterator[Change]):
                 pause = random.uniform(0.5, 1.0) * min(LONGEST_PAUSE, 0.05 * 2.0 ** min(self._failures, 10))
                 self._closed.wait(pause if self._timeout is None else min(pause, seconds))
             return
+        except ValidationError:
+            self._source.close()  # whoever gets an error from an iterator drops it, and closes nothing
+            raise
         self._failures = 0
         self._ready.extend(found)
         if not found:

@@ -6,12 +6,14 @@ import asyncio
 import errno
 import logging
 import os
+import re
 import signal
 import socket
 import ssl
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from ipaddress import ip_network
 from types import FrameType
 from typing import Any, cast
 
@@ -32,6 +34,9 @@ from registry_server.workers import Supervisor, Tell, WorkersFailedError
 GRACE_SECONDS = 5
 """How long requests under way may take to finish once the server was told to stop."""
 
+_HOST_NAME = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
+"""What the Host of a request can be, without its port."""
+
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -45,7 +50,7 @@ def settings_from(
     """`ServerSettings` of command-line options; without ``storage``, SQLite in the user's data directory.
 
     Raises:
-        SetupError: the data directory cannot be made.
+        SetupError: the data directory cannot be made, or an option is not what it has to be.
         ChaosError: ``chaos`` is not understood.
     """
     faults = None if chaos is None else parse_chaos(chaos)
@@ -54,7 +59,29 @@ def settings_from(
         storage = allowing_volatile(storage) if allow_volatile else storage
     except StorageSetupError as error:
         raise SetupError(str(error)) from None
-    return ServerSettings(storage=storage, chaos=faults, **options)
+    settings = ServerSettings(storage=storage, chaos=faults, **options)
+    _check_names(settings)
+    return settings
+
+
+def _check_names(settings: ServerSettings) -> None:
+    """Nobody would ever hear of a name that matches nothing."""
+    for name in settings.allowed_hosts:
+        if not _HOST_NAME.fullmatch(name):
+            raise SetupError(
+                f"{name!r} is no host name. Give --allowed-host a name without scheme and port, such as "
+                "registry.example.org, or an IPv6 address in brackets"
+            )
+    for proxy in settings.trusted_proxies:
+        if proxy == "*":
+            continue
+        try:
+            ip_network(proxy)
+        except ValueError as error:
+            raise SetupError(
+                f"{proxy!r} is no address or network ({error}). Give --trusted-proxy one such as 10.0.0.7 or "
+                "10.0.0.0/8"
+            ) from None
 
 
 def serve(settings: ServerSettings, say: Callable[[str], None]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import threading
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,17 @@ from registry import (
     DuplicateKeyError,
     ExportFileError,
     FunctionalRegistry,
+    NamespaceError,
     OutcomeUnknownError,
     PermissionDeniedError,
+    ServerTimeoutError,
     SignatureInvalidError,
     SignatureMissingError,
     UnknownSigningKeyError,
 )
 from registry.envelope.form import Envelope
 from registry.moving import export_entries, import_entries
+from registry.moving.exporting import moving_timeout
 from registry.moving.form import entry_line, first_line, last_line
 from registry.storage.remote import RemoteStorageProxy
 from registry.storage.server import RegistryServer
@@ -128,7 +132,9 @@ class TestExport:
         import_entries(home / "all.jsonl")
 
     def test_takes_some_namespaces_and_some_keys(self, filled, home):
-        exported = export_entries(home / "some.jsonl", [OTHER, "empty.space"], prefix="k229")
+        exported = export_entries(
+            home / "some.jsonl", [OTHER, "empty.space"], prefix="k229", allow_empty=True
+        )
 
         assert exported.namespaces == {OTHER: 11, "empty.space": 0}
         assert {line["key"] for line in lines_of(home / "some.jsonl")[1:-1]} == {"k229"} | {
@@ -183,8 +189,13 @@ class TestExport:
     def test_does_not_say_the_password_of_its_source(self, home, url):
         with_password = url.replace("://", "://user:secret@")
 
-        export_entries(home / "all.jsonl", server=with_password)
+        export_entries(home / "all.jsonl", server=with_password, allow_empty=True)
+        with pytest.raises(NamespaceError) as named:
+            export_entries(home / "all.jsonl", [SPACE], server=with_password)
+        with pytest.raises(NamespaceError) as whole:
+            export_entries(home / "all.jsonl", server=with_password)
 
+        assert "secret" not in f"{named.value}{whole.value}"
         assert b"secret" not in (home / "all.jsonl").read_bytes()
 
 
@@ -540,11 +551,108 @@ class TestCommands:
             "changing": [],
         }
 
-    def test_export_of_nothing_is_noticed(self, run, home):
-        ran = run("export", "research.loses", "-o", "out.jsonl")
+    @pytest.mark.parametrize("command", ["export", "freeze"])
+    def test_nothing_in_a_namespace_that_was_named_leaves_the_older_file(self, run, storage, home, command):
+        storage["mse"] = 1
+        (home / "out").write_text("older")
 
-        assert ran.code == 0
-        assert "research.loses holds nothing" in ran.err
+        assert_mistake(run(command, "research.loses", "-o", "out"), "holds nothing", suggests=SPACE)
+        assert_mistake(run(command, SPACE, "one.more", "-o", "out"), suggests="--allow-empty")
+        assert (home / "out").read_text() == "older"
+        assert run(command, SPACE, "one.more", "-o", "out", "--allow-empty").code == 0
+        assert "one.more" in (home / "out").read_text() or command == "export"
+
+    def test_nothing_at_all_to_export_is_an_error(self, run, storage, home):
+        storage["mse"] = 1
+        (home / "out").write_text("older")
+
+        assert_mistake(run("export", "--prefix", "nse", "-o", "out"), "begins with 'nse'")
+        storage.clear()
+        assert_mistake(run("export", "-o", "out"), "nothing to export", suggests="token")
+        assert (home / "out").read_text() == "older"
+        assert run("export", "-o", "out", "--allow-empty").code == 0
+
+    @pytest.mark.parametrize("command", ["export", "freeze"])
+    def test_what_is_no_regular_file_is_written_into(self, run, storage, home, command):
+        storage["mse"] = 1
+        os.mkfifo(home / "pipe")
+        (home / "link").symlink_to("target")
+        (home / "older").touch(0o640)
+        read: list[bytes] = []
+        reader = threading.Thread(target=lambda: read.append((home / "pipe").read_bytes()), daemon=True)
+        reader.start()
+
+        piped = run(command, SPACE, "-o", "pipe")
+        reader.join(10)
+        for name in ("link", "older"):
+            assert run(command, SPACE, "-o", name).code == 0
+
+        assert piped.out == "", "it may be standard output"
+        assert (home / "pipe").is_fifo()
+        assert (home / "link").is_symlink()
+        assert read == [(home / "target").read_bytes()] == [(home / "older").read_bytes()]
+        assert (home / "older").stat().st_mode & 0o777 == 0o640
+        assert (home / "target").stat().st_mode & 0o077 == (0 if command == "export" else 0o044)
+
+    @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has a device that is full")
+    def test_no_room_is_told_in_words(self, run, storage, home):
+        storage["mse"] = 1
+        (home / "full").symlink_to("/dev/full")  # a mistake in this may cost the link, and no device
+
+        assert_mistake(run("export", "-o", "full"), "No space left", suggests="-o FILE")
+        with (
+            open("/dev/full", "wb", buffering=0) as full,
+            pytest.raises(ExportFileError, match="No space left"),
+        ):
+            export_entries(full)
+
+    def test_import_reads_a_pipe_by_name(self, run, storage, home):
+        os.mkfifo(home / "pipe")
+        writer = threading.Thread(target=lambda: written(home / "pipe", *GOOD), daemon=True)
+        writer.start()
+
+        assert run("import", "pipe").rows == [[SPACE, "2", "0", "0", "0", "0"]]
+
+    def test_a_key_that_was_edited_is_told_who_holds_its_signing_key(self, run, filled, home, monkeypatch):
+        export_entries(home / "out.jsonl", [SPACE])
+        edited = (home / "out.jsonl").read_bytes().replace(b'"key": "join"', b'"key": "joint"')
+        written(home / "in.jsonl", edited)
+
+        ran = run("import", "in.jsonl", "--dry-run")
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "another"))
+        elsewhere = run("import", "in.jsonl", "--dry-run")
+
+        assert f"joint in {SPACE} cannot be read" in ran.err
+        assert len(ran.err.splitlines()) == 1
+        assert elsewhere.err == ""
+        assert not (home / "another").exists(), "an import makes no key"
+
+    def test_import_ended_by_ctrl_c_says_what_is_stored(self, run, storage, home, monkeypatch):
+        written(home / "in.jsonl", *GOOD[:2], json_line("c", namespace="other"), last_line(2))
+        real, first = NamespaceTransfer.put, iter([True])
+
+        def put(self, offers):
+            if not next(first, None):
+                raise KeyboardInterrupt
+            return real(self, offers)
+
+        monkeypatch.setattr(NamespaceTransfer, "put", put)
+        ran = run("import", "in.jsonl")
+
+        assert (ran.code, ran.out) == (130, "")
+        assert "after 1 of 2 entries" in ran.err
+        assert "run it again" in ran.err
+
+    def test_waits_as_long_as_the_environment_says(self, home):
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            os.environ["REGISTRY_SERVER_TIMEOUT"] = "0.2"
+            silent_url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+
+            with pytest.raises(ServerTimeoutError, match=r"within 0\.2 s"):
+                export_entries(home / "out", server=silent_url)
+
+        del os.environ["REGISTRY_SERVER_TIMEOUT"]
+        assert moving_timeout() == 60
 
     def test_dry_run_is_a_table_and_conflicts_are_exit_code_1(self, run, storage, home):
         storage.update({"same": 1, "other": 2})

@@ -135,7 +135,7 @@ class TestFreeze:
         assert run("freeze", "--check").out == "the server has what is in registry.lock\n"
 
     def test_json(self, run, configs):
-        assert run("freeze", SPACE, "research.other", "-o", "a.lock", "--json").json == {
+        assert run("freeze", SPACE, "research.other", "-o", "a.lock", "--json", "--allow-empty").json == {
             "path": "a.lock",
             "namespaces": [SPACE, "research.other"],
             "entries": 2,

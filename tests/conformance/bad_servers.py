@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -26,6 +27,24 @@ def hangs(client: socket.socket) -> None:
     """Reads, and never says a word."""
     while client.recv(65_536):
         pass
+
+
+def drips(client: socket.socket) -> None:
+    """Answers a byte at a time, and never comes to an end."""
+    client.recv(65_536)
+    client.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 10000\r\n\r\n")
+    while True:
+        client.sendall(b" ")
+        time.sleep(0.05)
+
+
+def drips_fields(client: socket.socket) -> None:
+    """Never comes to the end of its header fields."""
+    client.recv(65_536)
+    client.sendall(b"HTTP/1.1 200 OK\r\nx: ")
+    while True:
+        client.sendall(b"x")
+        time.sleep(0.05)
 
 
 def resets(client: socket.socket) -> None:

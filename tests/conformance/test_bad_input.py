@@ -1,15 +1,28 @@
 """A run that cannot begin says why in one line, and exits 2; never 0."""
 
 import json
+import time
+from contextlib import closing
 
 import pytest
 
+from registry.conformance.baseline import read_baseline
 from registry.conformance.check import SetupError, Verdict
 from registry.conformance.checks import all_checks
 from registry.conformance.options import Options
+from registry.conformance.read_only_data import read_given
 from registry.conformance.selection import selected
 from registry.conformance.session import Session
-from tests.conformance.bad_servers import answers, hangs, listening, resets, speaks_nonsense
+from registry.conformance.wire import Target, Wire
+from tests.conformance.bad_servers import (
+    answers,
+    drips,
+    drips_fields,
+    hangs,
+    listening,
+    resets,
+    speaks_nonsense,
+)
 from tests.conformance.conftest import QUICK
 from tests.conformance.mutants import Guarded
 from tests.conformance.reference import Problem, Reference, Response
@@ -31,6 +44,8 @@ def refused(url, **options):
     ("behaviour", "said"),
     [
         (hangs, "no answer within 0.5 s"),
+        (drips, "no answer within 0.5 s"),
+        (drips_fields, "no answer within 0.5 s"),
         (resets, "does not answer"),
         (speaks_nonsense, "does not answer"),
         (answers("200 OK", "<html>hello</html>", "content-type: text/html"), "answers text/html, no JSON"),
@@ -47,6 +62,25 @@ def refused(url, **options):
 def test_what_is_no_registry_server_is_told_in_one_line(behaviour, said):
     with listening(behaviour) as url:
         assert said in refused(url)
+
+
+@pytest.mark.parametrize("behaviour", [drips, drips_fields])
+def test_an_answer_that_drips_ends_at_the_timeout_also_to_a_head_alone(behaviour):
+    with listening(behaviour) as url, closing(Wire(Target(url, timeout=0.3))) as wire:
+        exchange = wire.send_head("GET", "/health", ())
+
+    assert (exchange.status, exchange.trouble) == (None, "no answer within 0.3 s")
+    assert exchange.seconds < 3
+
+
+def test_a_watch_has_its_wait_beside_the_timeout():
+    def late(client):
+        time.sleep(0.4)
+        answers("200 OK", "{}", JSON)(client)
+
+    with listening(late) as url, closing(Wire(Target(url, timeout=0.2))) as wire:
+        assert wire.send("GET", "/").status is None
+        assert wire.send("GET", "/", wait=3).status == 200
 
 
 def test_nobody_listens():
@@ -125,6 +159,15 @@ def test_an_answer_out_of_the_contract_fails_whatever_is_checked():
     assert "answered 418, which count_entries does not document" in result.message
 
 
+def test_a_restart_command_that_fails_is_no_verdict_on_the_server(sound_server):
+    durable = CHECKS["durable.answered_writes_outlive_a_restart"]
+    options = Options(sound_server, restart="echo gone >&2; exit 3", assume=("core", "durable"))
+    with Session(options) as session:
+        result = session.result(durable)
+
+    assert (result.verdict, result.message) == (Verdict.ERROR, "--restart-cmd exits 3: gone")
+
+
 def test_a_fault_of_the_kit_is_no_verdict_on_the_server(sound_server):
     def faulty(ctx):
         raise ZeroDivisionError
@@ -199,4 +242,22 @@ def test_given_entries_are_checked_before_anything_is_asked(kit, tmp_path):
     done = kit("http://127.0.0.1:9", "--read-only", "data.json")
 
     assert done.returncode == 2
-    assert "MalformedEnvelopeError" in done.stderr
+    assert "not a file of known entries: Not strict JSON" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"{", "no JSON at line 1, column 2"),
+        (b"\xff", "it is not UTF-8"),
+        (b"{}", "is missing"),
+        (b"[]", "of another type than it has to be"),
+    ],
+)
+@pytest.mark.parametrize("read", [read_given, lambda path: read_baseline(path, ())])
+def test_what_is_wrong_with_a_file_is_told_without_names_of_classes(tmp_path, read, text, said):
+    (tmp_path / "file").write_bytes(text)
+
+    with pytest.raises(SetupError, match=said) as refused:
+        read(str(tmp_path / "file"))
+    assert "Error" not in str(refused.value)

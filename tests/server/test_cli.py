@@ -227,6 +227,14 @@ class TestMistakes:
     def test_a_port_that_is_none(self, port, run):
         assert_mistake(run("--port", port), "--port")
 
+    @pytest.mark.parametrize("name", ["a b", "", "http://registry.example", "registry.example:8001", "é"])
+    def test_a_host_to_answer_for_that_is_none(self, name, run):
+        assert_mistake(run("--port", "0", "--allowed-host", name), "no host name", "--allowed-host")
+
+    @pytest.mark.parametrize("proxy", ["foo", "", "10.0.0.1/8", "10.0.0.0/99"])
+    def test_a_proxy_to_trust_that_is_none(self, proxy, run):
+        assert_mistake(run("--port", "0", "--trusted-proxy", proxy), "no address or network")
+
     def test_a_port_of_the_environment_that_is_none(self, run):
         done = run("--storage", "memory:", REGISTRY_SERVER_PORT="http")
 

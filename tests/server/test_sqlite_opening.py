@@ -72,6 +72,20 @@ async def test_two_names_of_one_file_meet_at_one_lock(tmp_path: Path) -> None:
     await backend.close()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere flock and SQLite's own locks are one")
+async def test_a_hard_link_to_a_file_in_use_is_refused(tmp_path: Path) -> None:
+    backend = SqliteBackend(tmp_path / "registry.db")
+    await backend.open()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "link.db").hardlink_to(tmp_path / "registry.db")
+
+    assert "hard link" in await _refusal(tmp_path / "other" / "link.db")
+    await backend.close()
+    again = SqliteBackend(tmp_path / "other" / "link.db")
+    await again.open()
+    await again.close()
+
+
 async def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("shopping: bread\n" * 500)

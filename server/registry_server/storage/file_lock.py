@@ -36,14 +36,19 @@ class FileLock:
     it in this process. ``flock`` belongs to the open file: a second opener in this very process is refused
     too. The file stays when the lock is released: who removed it could remove one that another has just
     locked.
+
+    With ``note=False`` nothing is written into the file, which then is what is guarded: its other names, hard
+    links, meet at it too. For Linux alone, where ``flock`` and SQLite's locks do not see each other; it is
+    held from before SQLite opens the file until SQLite has closed it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, note: bool = True) -> None:
         self._path = path
+        self._note = note
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock and write this process's id into it.
+        """Take the lock and, unless told not to, write this process's id into it.
 
         Raises:
             FileHeldError: another one has it.
@@ -53,14 +58,15 @@ class FileLock:
         try:
             _try_lock(descriptor)
         except (BlockingIOError, PermissionError) as exc:
-            holder = os.read(descriptor, 32)
+            holder = os.read(descriptor, 32) if self._note else b""
             os.close(descriptor)
             raise FileHeldError(int(holder) if holder.strip().isdigit() else None) from exc
         except OSError:
             os.close(descriptor)
             raise
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
+        if self._note:
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
         self._descriptor = descriptor
 
     def release(self) -> None:

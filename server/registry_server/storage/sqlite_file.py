@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+import sys
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -81,6 +82,7 @@ class SqliteFile:
         self.path = path
         self._synchronous = synchronous
         self._lock = FileLock(path)
+        self._own_lock = FileLock(path, note=False)
 
     def prepare(self) -> sqlite3.Connection:
         """Take the file for this process, bring its tables up to date, return the connection that writes.
@@ -101,6 +103,7 @@ class SqliteFile:
 
     def release(self) -> None:
         """Let other processes have the file; after every connection to it was closed."""
+        self._own_lock.release()
         self._lock.release()
 
     def connect_reader(self) -> sqlite3.Connection:
@@ -126,6 +129,19 @@ class SqliteFile:
         # Readable by its owner only; SQLite gives its side files the same mode. Closed before SQLite opens
         # it.
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        if sys.platform == "linux":
+            self._take_other_names()
+
+    def _take_other_names(self) -> None:
+        """A write-ahead log goes by a name: two names of one file would have two, and destroy it."""
+        self._own_lock = FileLock(self.path, note=False)
+        try:
+            self._own_lock.acquire()
+        except FileHeldError as exc:
+            raise StorageSetupError(
+                f"{self.path} is held by another process under another name of the file (a hard link); "
+                f"stop that one, or {_ELSEWHERE}"
+            ) from exc
 
     def _open(self) -> sqlite3.Connection:
         connection = self._connect()

@@ -223,6 +223,7 @@ def test_stand_ins_come_before_what_is_cached(define):
         ({"cache": True, "logic_namespace": "a.b", "max_staleness": "long"}, "3 or more"),
         ({"cache": True, "logic_namespace": "a.b", "stale_if_error": -1}, "0 or more"),
         ({"cache": True, "logic_namespace": "a.b", "max_staleness": float("nan")}, "3 or more"),
+        ({"cache": "yes", "logic_namespace": "a.b"}, "True or False, not 'yes'"),
     ],
 )
 def test_keywords_that_make_no_sense_are_refused_when_the_class_is_defined(keywords, words):

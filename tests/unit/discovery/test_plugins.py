@@ -9,7 +9,7 @@ import pytest
 
 from registry import RegistryError
 from registry.discovery import BrokenArtifactWarning
-from registry.errors import ArtifactLoadError
+from registry.errors import ArtifactLoadError, ValidationError
 from tests.unit.registries.artifacts import mae, mse
 
 ARTIFACTS = "tests.unit.registries.artifacts"
@@ -44,6 +44,11 @@ def test_an_entry_point_is_imported_when_it_is_looked_up_and_not_before(define, 
     losses.describe()
     assert module not in sys.modules
     assert losses["f"]() == 1
+
+
+def test_a_group_that_is_no_name_is_refused(define):
+    with pytest.raises(ValidationError, match="name of a group"):
+        define(entry_points=3)
 
 
 def test_a_broken_plugin_is_named_and_leaves_the_others(plugins):

@@ -5,13 +5,22 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from unittest.mock import Mock
 
 import pytest
 
-from registry import CoercionError, RegistryError, SchemeRegistry, UntrustedError, ValidationError
+from registry import (
+    CoercionError,
+    RegistryError,
+    RemoteError,
+    SchemeRegistry,
+    UntrustedError,
+    ValidationError,
+)
 from registry.storage.base import Storage
 from registry.storage.remote import RemoteStorageProxy
 from registry.watching import Changes
+from registry.watching.changes import Source
 from tests.e2e.conftest import until
 
 
@@ -276,6 +285,17 @@ def test_a_watch_of_an_unreachable_server_is_an_error_at_once():
 
     with pytest.raises(ServerUnreachableError):
         RemoteStorageProxy("a.b", url="http://127.0.0.1:9").changes()
+
+
+@pytest.mark.parametrize("since", [None, "no-cursor"])
+def test_an_error_lets_go_of_the_connections(since):
+    source = Mock(spec=Source)
+    source.now.side_effect = source.after.side_effect = RemoteError("no such cursor")
+
+    with pytest.raises(RemoteError):
+        next(Changes(source, since))
+
+    source.close.assert_called_once()
 
 
 def test_what_may_not_be_decoded_is_refused_and_does_not_stop_the_iteration(define_shared):
