@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import track
 
 from registry.commands.entries import Server
+from registry.commands.progress import bar
 from registry.commands.terminal import TextTable, say
 from registry.envelope import keyfile
 from registry.errors import RegistryError, SignatureError
@@ -120,15 +119,18 @@ def resign(
     keyfile.load_keyring()  # a key file that cannot be used is one mistake, not one for each entry
     refused = []
     keys = list(storage)
-    for key in track(keys, description="signing", console=Console(), transient=True):
-        try:
-            storage.resign(key)
-        except SignatureError as error:
-            refused.append((key, error.message))
-        except RegistryError:
-            continue  # removed since it was listed
-    done = len(keys) - len(refused)
-    say(f"{done} of {len(keys)} entries of {namespace} have today's signature, or are JSON and need none")
+    with bar("signing") as progress:
+        for done, key in enumerate(keys):
+            progress(done, len(keys))
+            try:
+                storage.resign(key)
+            except SignatureError as error:
+                refused.append((key, error.message))
+            except RegistryError:
+                continue  # removed since it was listed
+    say(
+        f"{len(keys) - len(refused)} of {len(keys)} entries of {namespace} have today's signature, or are JSON and need none"
+    )
     for key, message in refused:
         say(f"left as it is: {key}: {message}")
     if refused:
