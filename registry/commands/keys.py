@@ -120,17 +120,16 @@ def resign(
     refused = []
     keys = list(storage)
     with bar("signing") as progress:
-        for done, key in enumerate(keys):
-            progress(done, len(keys))
+        for number, key in enumerate(keys):
+            progress(number, len(keys))
             try:
                 storage.resign(key)
             except SignatureError as error:
                 refused.append((key, error.message))
             except RegistryError:
                 continue  # removed since it was listed
-    say(
-        f"{len(keys) - len(refused)} of {len(keys)} entries of {namespace} have today's signature, or are JSON and need none"
-    )
+    done = len(keys) - len(refused)
+    say(f"{done} of {len(keys)} entries of {namespace} have today's signature, or are JSON and need none")
     for key, message in refused:
         say(f"left as it is: {key}: {message}")
     if refused:
