@@ -145,10 +145,15 @@ class Place:
         await asyncio.to_thread(self.network.become, "fair")
         return await self._all_serving()
 
-    async def kill_storage(self) -> float:
-        """Kill the storage and start it again; seconds from when it is back until all servers serve."""
+    async def kill_storage(self, is_met: Callable[[], bool]) -> float:
+        """Kill the storage, and start it again once ``is_met``: a server hides a short absence by waiting.
+
+        Returns:
+            Seconds from when it is back until all servers serve.
+        """
         assert self.storage is not None
         await asyncio.to_thread(self.storage.kill)
+        await until(is_met)
         await asyncio.to_thread(self.storage.start)
         return await self._all_serving()
 

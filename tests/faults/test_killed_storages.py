@@ -42,7 +42,8 @@ async def test_a_storage_killed_under_load_loses_nothing_and_servers_come_back(
         for _ in range(KILLS):
             await load.acknowledge(60)
             await asyncio.sleep(PAUSE)  # the period of the kills
-            recoveries.append(await place.kill_storage())
+            failed = load.failed
+            recoveries.append(await place.kill_storage(lambda failed=failed: load.failed > failed))
         await load.acknowledge(60)
         return recoveries
 
@@ -51,9 +52,10 @@ async def test_a_storage_killed_under_load_loses_nothing_and_servers_come_back(
 
     assert outcome.wrong == []
     assert outcome.failed, "no kill met a request: the test is blind"
-    assert place.storage is not None
-    await until(lambda: place.storage.connections() <= SERVERS * CONNECTIONS[kind])  # type: ignore[union-attr]
-    connections = place.storage.connections()
+    storage = place.storage
+    assert storage is not None
+    await until(lambda: storage.connections() <= SERVERS * CONNECTIONS[kind])
+    connections = storage.connections()
     done = (
         f"{KILLS} kills, one every {PAUSE:.0f} s; {SERVERS} servers, {outcome.acknowledged:,} acknowledged "
         f"changes, {outcome.failed} failed requests"
