@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any, Final, NoReturn
 
-from registry.envelope.form import Envelope, encode_base64
+from registry.envelope.form import Envelope, encode_base64, length_prefixed
 from registry.errors import SignatureInvalidError, SignatureMissingError, UnknownSigningKeyError
 
 ALGORITHM: Final = "hmac-sha256"
@@ -133,7 +133,7 @@ def new_key() -> SigningKey:
 
 def signing_input(envelope: Envelope, *, namespace: str, key: str, key_id: str) -> bytes:
     """The bytes a signature is made over; the module's docstring says which."""
-    return _prefixed(
+    return length_prefixed(
         DOMAIN_TAG.encode(),
         key_id.encode(),
         ALGORITHM.encode(),
@@ -157,11 +157,7 @@ def meta_form(meta: Mapping[str, str] | None) -> bytes:
         return b""
     # The order of code points, which Python sorts by, is the order of UTF-8 bytes.
     texts = [text.encode() for name in sorted(meta) for text in (name, meta[name])]
-    return len(meta).to_bytes(8, "big") + _prefixed(*texts)
-
-
-def _prefixed(*fields: bytes) -> bytes:
-    return b"".join([part for field in fields for part in (len(field).to_bytes(8, "big"), field)])
+    return len(meta).to_bytes(8, "big") + length_prefixed(*texts)
 
 
 def _signature(signer: SigningKey, envelope: Envelope, namespace: str, key: str) -> str:

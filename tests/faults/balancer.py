@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import threading
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from itertools import cycle
 from pathlib import Path
@@ -110,7 +111,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             await writer.drain()
 
 
-class Program:
+class Program(ABC):
     """A balancer's own program with its configuration of ``docs/deploy``; only its addresses are others.
 
     Attributes:
@@ -149,8 +150,8 @@ class Program:
     def log(self) -> Path:
         return self._folder / f"{self.name}.log"
 
-    def _options(self) -> list[str | Path]:
-        raise NotImplementedError
+    @abstractmethod
+    def _options(self) -> list[str | Path]: ...
 
     def _configuration(self, file: str) -> str:
         return on_loopback((DEPLOY / file).read_text(), self.port, self._ports)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections import Counter
 from contextlib import suppress
 from typing import Any
@@ -25,7 +26,7 @@ SPACE = "faults.people"
 COUNTER = "counter"
 
 
-class Person:
+class Person(ABC):
     """A thread that does `step` over and over until it is told to stop.
 
     Attributes:
@@ -46,8 +47,8 @@ class Person:
     def open(self, url: str | list[str]) -> RemoteStorageProxy[Any]:
         return RemoteStorageProxy(SPACE, url=url, timeout=10)
 
-    def step(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def step(self) -> None: ...
 
     def start(self) -> None:
         self._thread.start()
