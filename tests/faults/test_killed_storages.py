@@ -18,7 +18,7 @@ PAUSE = bound(0.0, 5.0)
 RECOVERY_SECONDS = 5.0
 SERVERS = 2
 WEATHERS: list[Weather] = ["cut", "half_open", "black_hole", "refused"]
-CUT_OFF_SECONDS = bound(0.7, 4.0)
+CUT_OFF_SECONDS = bound(2.5, 4.0)
 ROUNDS = effort(1, 3)
 CONNECTIONS = {"redis": 7, "postgresql": 10}
 """At most, of one server."""
