@@ -2,20 +2,21 @@
 
 A setting that is empty counts as not set.
 
-==============================  =====================================================  ===============
-variable                        is                                                     default
-==============================  =====================================================  ===============
-``REGISTRY_SERVER_URL``         the server's address, ``http://host:port``, or several host and port
-``REGISTRY_SERVER_HOST``        the server's host; for the server: where it listens    ``localhost``
-``REGISTRY_SERVER_PORT``        the server's port; for the server: where it listens    ``8001``
-``REGISTRY_SERVER_TIMEOUT``     seconds a client waits for an answer                   ``5.0``
-``REGISTRY_SERVER_TOKEN``       bearer token that clients send                         none
-``REGISTRY_SERVER_CA``          certificates of authorities that clients trust         public ones
-``REGISTRY_SERVER_STORAGE``     where the server keeps its data, ``sqlite:///path``    user's data
-``REGISTRY_ON_DUPLICATE``       ``error``, ``replace`` or ``keep``                     ``error``
-``REGISTRY_SIGNING_KEY_FILE``   the keys that sign and verify                          user's own file
-``REGISTRY_FROZEN``             a lock file that shared registries are read from       none: the server
-==============================  =====================================================  ===============
+================================  =====================================================  ===============
+variable                          is                                                     default
+================================  =====================================================  ===============
+``REGISTRY_SERVER_URL``           the server's address, ``http://host:port``, or several host and port
+``REGISTRY_SERVER_HOST``          the server's host; for the server: where it listens    ``localhost``
+``REGISTRY_SERVER_PORT``          the server's port; for the server: where it listens    ``8001``
+``REGISTRY_SERVER_TIMEOUT``       seconds a client waits for an answer                   ``5.0``
+``REGISTRY_SERVER_RESTART_WAIT``  seconds a client waits for a known server that restarts  the timeout
+``REGISTRY_SERVER_TOKEN``         bearer token that clients send                         none
+``REGISTRY_SERVER_CA``            certificates of authorities that clients trust         public ones
+``REGISTRY_SERVER_STORAGE``       where the server keeps its data, ``sqlite:///path``    user's data
+``REGISTRY_ON_DUPLICATE``         ``error``, ``replace`` or ``keep``                     ``error``
+``REGISTRY_SIGNING_KEY_FILE``     the keys that sign and verify                          user's own file
+``REGISTRY_FROZEN``               a lock file that shared registries are read from       none: the server
+================================  =====================================================  ===============
 """
 
 from __future__ import annotations
@@ -52,6 +53,11 @@ def server_url() -> str | None:
 def server_timeout(default: float = DEFAULT_TIMEOUT) -> float:
     """``REGISTRY_SERVER_TIMEOUT`` in seconds, more than 0."""
     return _read("REGISTRY_SERVER_TIMEOUT", _seconds, default)
+
+
+def server_restart_wait() -> float:
+    """``REGISTRY_SERVER_RESTART_WAIT`` in seconds, 0 or more; infinite unless set, so that the timeout counts."""
+    return _read("REGISTRY_SERVER_RESTART_WAIT", _seconds_or_none, float("inf"))
 
 
 def server_token() -> str | None:
@@ -115,6 +121,16 @@ def _seconds(text: str) -> float:
         seconds = 0.0
     if not 0 < seconds < float("inf"):
         raise ValueError("a number of seconds above 0")
+    return seconds
+
+
+def _seconds_or_none(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise ValueError("a number of seconds, 0 or more")
     return seconds
 
 

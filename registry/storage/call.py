@@ -12,19 +12,27 @@ from typing import Final, NoReturn
 
 import httpx
 
+from registry import settings
 from registry.errors import OutcomeUnknownError, RemoteError, ServerTimeoutError, ServerUnreachableError
 from registry.storage.deadline import set_deadline
 from registry.storage.problems import outside_contract, refused
 from registry.storage.servers import CONNECT_SECONDS, Servers
 
 CONNECT_RETRY_SECONDS: Final = 0.5
-"""How long a refused connection is tried again: nothing was sent, so for writes too."""
+"""How long a server that has never answered is tried again if it refuses connections: nothing was sent, so
+for writes too. A server that has answered this process before is waited for, see `settings.server_restart_wait`."""
+
+LONGEST_PAUSE: Final = 0.5
+"""Seconds between two attempts at most, so that the end of a restart is noticed soon."""
 
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 """The largest answer that is read; a full page of the largest values is far below."""
 
 REPEATED: Final = "registry-client-repeated"
 """Header field of an answer to a request that was sent again after its first answer was lost."""
+
+_READS_BY_POST: Final = "/batch/get", "/watch"
+"""The last segments of the operations that read although they are POST: their question is in the body."""
 
 _ATTEMPTS = 3
 _BY_GATEWAY = 502, 504
@@ -40,8 +48,21 @@ _SPEAKS_NO_TLS = (
 """What OpenSSL says of an answer that is no TLS, in its versions."""
 
 
+def is_read(method: str, path: str) -> bool:
+    """Whether an operation of the contract only reads, so that it may be sent again wherever it fails.
+
+    Args:
+        method: of the request, in capitals.
+        path: of the request, without its query.
+    """
+    return method == "GET" or (method == "POST" and path.endswith(_READS_BY_POST))
+
+
 class Call:
     """One request with its retries, within one deadline; whoever runs it sends, and sleeps where told to.
+
+    Args:
+        carries_over: wait for a server that has answered before and now refuses connections.
 
     Attributes:
         server: base URL of the one that the next request goes to.
@@ -58,6 +79,7 @@ class Call:
         *,
         started: float,
         seconds: float,
+        carries_over: bool = True,
     ) -> None:
         self.method = method
         self.server = servers.current
@@ -66,9 +88,11 @@ class Call:
         self._path = path
         self._headers = headers
         self._content = content
-        self._repeatable = method == "GET" or "If-Match" in headers or "If-None-Match" in headers
+        self._reads = is_read(method, path.partition("?")[0])
+        self._repeatable = self._reads or "If-Match" in headers or "If-None-Match" in headers
+        self._carries_over = carries_over
         self._started = started
-        self._attempt = 0
+        self._attempt = self._unconnected = 0
         self._moves = 0
         self._broke_off = self._lost_an_answer = False
 
@@ -77,7 +101,7 @@ class Call:
 
         Not of a write: a server that hangs may still do it when it goes on, after what others wrote since.
         """
-        if self.method != "GET":
+        if not self._reads:
             return
         half = (self._deadline - self._started) / 2
         if self._servers.may_return():
@@ -85,19 +109,21 @@ class Call:
             half = min(half, CONNECT_SECONDS)
         self.ends = self._started + half
 
-    def run(self, transport: Callable[[str], httpx.BaseTransport]) -> httpx.Response:
+    def run(
+        self, transport: Callable[[str], httpx.BaseTransport], sleep: Callable[[float], object] = time.sleep
+    ) -> httpx.Response:
         """Send it, again where that is right, and return the answer."""
         while True:
             request = self.next_request()
             try:
                 response = self._answer(transport(self.server), request)
             except httpx.HTTPError as error:
-                time.sleep(self.pause_after_failure(error))
+                sleep(self.pause_after_failure(error))
                 continue
             pause = self.pause_after_answer(response)
             if pause is None:
                 return self.recognised(response)
-            time.sleep(pause)
+            sleep(pause)
 
     def next_request(self) -> httpx.Request:
         """The request for the next attempt; each of its steps may take the time that is left."""
@@ -105,7 +131,7 @@ class Call:
         target = self.server + self._path
         request = httpx.Request(self.method, target, headers=self._headers, content=self._content)
         timeout = dict.fromkeys(("connect", "read", "write", "pool"), self._left())
-        if self._another_is_left():
+        if self._another_is_left() or (self._unconnected and self._servers.several):
             timeout["connect"] = min(timeout["connect"], CONNECT_SECONDS)
         request.extensions["timeout"] = timeout
         return request
@@ -153,7 +179,8 @@ class Call:
         return 0.0 if self._move() else self._pause(at_most=at_most)
 
     def _may_try_again(self) -> bool:
-        return self._attempt < _ATTEMPTS * len(self._servers.urls) and self._deadline - time.monotonic() > 0.1
+        sent = self._attempt - self._unconnected
+        return sent < _ATTEMPTS * len(self._servers.urls) and self._deadline - time.monotonic() > 0.1
 
     # ---- what came of an attempt
 
@@ -161,7 +188,7 @@ class Call:
         """Seconds to sleep before this is sent again; None where ``response`` is the answer."""
         status = response.status_code
         if status != 503 and status not in _BY_GATEWAY:
-            if self.server is not self._servers.current:
+            if not self._servers.is_expected(self.server):
                 self._servers.answered(self.server)
             return None
         self._lost_an_answer |= status in _BY_GATEWAY  # also by the last attempt
@@ -193,8 +220,9 @@ class Call:
         return max(self.ends - time.monotonic(), 0.001)
 
     def _pause(self, *, at_most: float = float("inf")) -> float:
-        rounds = -(-self._attempt // len(self._servers.urls))
-        return min(random.uniform(0.5, 1.0) * 0.05 * 2.0**rounds, self._left(), at_most)
+        rounds = min(-(-self._attempt // len(self._servers.urls)), 10)
+        backed_off = min(0.05 * 2.0**rounds, LONGEST_PAUSE)
+        return min(random.uniform(0.5, 1.0) * backed_off, self._left(), at_most)
 
     def pause_after_failure(self, failure: httpx.HTTPError) -> float:
         """Seconds to sleep before this may be sent again, else raise what happened."""
@@ -205,6 +233,8 @@ class Call:
             self._doubt_the_first()
             raise self._timeout(error) from error
         if isinstance(error, httpx.ConnectTimeout):  # nothing was sent
+            if self._unconnected and not self._another_is_left():
+                return self._pause_unconnected(error)
             if self._move() and self._may_try_again():
                 return 0.0
             self._doubt_the_first()
@@ -218,23 +248,30 @@ class Call:
             # A connection that was kept may have ended for no fault of the server's; a second one does not.
             again, self._broke_off = self._broke_off, True
             return self._go_on() if again and self._servers.several else self._pause()
-        if self.method != "GET":
+        if not self._reads:
             self._unknown(error)
         raise ServerUnreachableError(
             f"Lost the connection to registry server {self.server}: {_reason(error)}",
             suggestions=["see whether the server is running", "try again", *self._with_tls()],
         ) from error
 
-    def _pause_unconnected(self, error: httpx.ConnectError) -> float:
-        retries_end = min(self._started + CONNECT_RETRY_SECONDS, self._deadline)
+    def _pause_unconnected(self, error: httpx.ConnectError | httpx.ConnectTimeout) -> float:
+        self._unconnected += 1
         if "certificate verify failed" in str(error).lower():
             raise self._untrusted(error) from error
         if self._another_is_left():
             return self._go_on()
-        if (left := retries_end - time.monotonic()) > 0:
+        if (left := self._connecting_ends(error) - time.monotonic()) > 0:
             return self._go_on(at_most=left)
         self._doubt_the_first()
         raise self._unreachable(error) from error
+
+    def _connecting_ends(self, error: Exception) -> float:
+        """Until when connections are tried: for longer if a server that is known is probably being restarted."""
+        seconds = CONNECT_RETRY_SECONDS
+        if self._carries_over and self._servers.any_has_answered() and not _speaks_no_tls(error):
+            seconds = max(seconds, settings.server_restart_wait())
+        return min(self._started + seconds, self._deadline)
 
     def _pause_unanswered(self, error: httpx.TimeoutException) -> float:
         shared = self.ends < self._deadline
@@ -246,7 +283,7 @@ class Call:
         self._unknown(error)
 
     def _unreachable(self, error: Exception) -> RemoteError:
-        if any(sign in str(error).lower() for sign in _SPEAKS_NO_TLS):
+        if _speaks_no_tls(error):
             return ServerUnreachableError(
                 f"Registry server {self.server} does not speak TLS: {_reason(error)}",
                 suggestions=[f"ask it without TLS: http{self.server.removeprefix('https')}"],
@@ -286,7 +323,7 @@ class Call:
 
     def _doubt_the_first(self) -> None:
         """Raise that a write's outcome is unknown where an answer was lost: the last tells nothing of it."""
-        if self._lost_an_answer and self.method != "GET":
+        if self._lost_an_answer and not self._reads:
             self._unknown(httpx.ReadError("the first answer was lost"))
 
     def _unknown(self, error: Exception) -> NoReturn:
@@ -326,6 +363,10 @@ class Body:
         """The answer with all of its body."""
         status, headers = self._response.status_code, self._response.headers
         return httpx.Response(status, headers=headers, content=b"".join(self._parts), request=request)
+
+
+def _speaks_no_tls(error: Exception) -> bool:
+    return any(sign in str(error).lower() for sign in _SPEAKS_NO_TLS)
 
 
 def _unchained(error: httpx.HTTPError) -> httpx.HTTPError:

@@ -41,7 +41,9 @@ class RegistryHttpClient:
         timeout: seconds for a whole call, asked at each call.
         token: bearer token, or None; asked at each call.
         transport: what to send to a server through, in the place of this process's pool for it.
-        waits: servers may take their time to answer: nobody is thought gone who has not answered yet.
+        waits: servers may take their time to answer: nobody is thought gone who has not answered yet. The
+            caller tries again after failures, so no call waits for a restart.
+        sleep: waits so many seconds between two attempts, or raises to end the call.
     """
 
     def __init__(
@@ -52,16 +54,18 @@ class RegistryHttpClient:
         token: Callable[[], str | None],
         transport: Callable[[str], httpx.BaseTransport] | None = None,
         waits: bool = False,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self._servers = servers
         self._transport = transport
         self._waits = waits
+        self._sleep = sleep
         self._seconds = timeout
         self._bearer = token
 
     def request(self, method: str, url: str, **kwargs: Any) -> httpx.Response:
         """One request, whole, or an exception of `registry.errors`. Called by the generated client."""
-        return self.prepared(method, url, kwargs).run(self._transport or pools.transport)
+        return self.prepared(method, url, kwargs).run(self._transport or pools.transport, self._sleep)
 
     async def awaited_request(self, method: str, url: str, **kwargs: Any) -> httpx.Response:
         """`request`, awaited."""
@@ -85,7 +89,14 @@ class RegistryHttpClient:
             headers["Content-Type"] = "application/json"
         path = f"{url}?{urlencode(params)}" if (params := kwargs.get("params")) else url
         call = Call(
-            method.upper(), self._servers, path, headers, content, started=started, seconds=self._seconds()
+            method.upper(),
+            self._servers,
+            path,
+            headers,
+            content,
+            started=started,
+            seconds=self._seconds(),
+            carries_over=not self._waits,
         )
         if self._servers.several and not self._waits:
             call.share_the_time()

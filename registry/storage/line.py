@@ -11,6 +11,7 @@ from weakref import WeakSet
 
 import httpcore
 
+from registry.errors import ServerUnreachableError
 from registry.storage.connection import PAGE_ENTRIES, Address, Body, Connection
 from registry.storage.deadline import DeadlineBackend
 from registry.storage.http import RegistryHttpClient, Transport
@@ -50,7 +51,16 @@ class Line(Connection):
             token=self._current_token,
             transport=self._transport,
             waits=True,
+            sleep=self._sleep,
         )
+
+    def _sleep(self, seconds: float) -> None:
+        if self._network.interrupted.wait(seconds):
+            raise ServerUnreachableError(
+                f"The wait for registry server {self.url} was interrupted",
+                suggestions=["nothing: whoever interrupted it asks again"],
+                context={"server": self.servers.text},
+            )
 
     def _transport(self, url: str) -> Transport:
         if url not in self._transports:
@@ -71,7 +81,7 @@ class Line(Connection):
 
     def arm(self) -> None:
         """Let calls go through again after `interrupt`."""
-        self._network.interrupted = False
+        self._network.interrupted.clear()
 
     def interrupt(self) -> None:
         """End the call under way, and any that comes before `arm`, with an exception."""
@@ -88,7 +98,7 @@ class _InterruptibleBackend(DeadlineBackend):
 
     def __init__(self) -> None:
         super().__init__()
-        self.interrupted = False
+        self.interrupted = threading.Event()
         self._sockets: WeakSet[socket.socket] = WeakSet()
         self._lock = threading.Lock()
 
@@ -103,7 +113,7 @@ class _InterruptibleBackend(DeadlineBackend):
         stream = super().connect_tcp(host, port, timeout, local_address, socket_options)
         with self._lock:
             self._sockets.add(stream.get_extra_info("socket"))
-            interrupted = self.interrupted
+            interrupted = self.interrupted.is_set()
         if interrupted:
             stream.close()
             raise httpcore.ConnectError("interrupted")
@@ -112,7 +122,7 @@ class _InterruptibleBackend(DeadlineBackend):
     def interrupt(self) -> None:
         # Not close(): a thread that waits in recv would not notice, and the number could be another's soon.
         with self._lock:
-            self.interrupted = True
+            self.interrupted.set()
             sockets = list(self._sockets)
         for one in sockets:
             with suppress(OSError):
@@ -130,7 +140,7 @@ class _Interruptible(httpcore.NetworkStream):
         return self._stream.read(max_bytes, timeout)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        if self._backend.interrupted:
+        if self._backend.interrupted.is_set():
             raise httpcore.WriteError("interrupted")
         self._stream.write(buffer, timeout)
 

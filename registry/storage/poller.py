@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -18,10 +17,11 @@ from typing import Any, Final, Protocol
 
 from registry.errors import PermissionDeniedError, RemoteError, ServerFaultError, ValidationError
 from registry.storage.bulk import is_page
-from registry.storage.informer import Informer
+from registry.storage.informer import Informer, Ticket
 from registry.storage.line import Line
 from registry.storage.problems import outside_contract
 from registry.storage.window import Window
+from registry.watching.pace import Pace
 
 log = logging.getLogger("registry.cache")
 
@@ -65,7 +65,7 @@ class Poller:
         self._lock = threading.Lock()
         self._news = threading.Event()
         self._waiting = self._closed = False
-        self._failures = 0
+        self._pace = Pace(clock)
         self._refused: dict[str, float] = {}
         self._thread: threading.Thread | None = None
 
@@ -145,13 +145,12 @@ class Poller:
         try:
             unfinished = self._list(informers)
             self._publish(informers)  # a poll may wait for long
-            self._poll([informer for informer in informers if informer.at is not None], unfinished)
+            pause = self._poll([informer for informer in informers if informer.at is not None], unfinished)
         except ValidationError as error:
             return self._failed(informers, error)
         finally:
             self._publish(informers)
-        self._failures = 0
-        return 0.0
+        return min(pause, self._seconds_left(pause)) if pause else 0.0
 
     def _publish(self, informers: Iterable[Informer]) -> None:
         for informer in informers:
@@ -186,26 +185,19 @@ class Poller:
             raise _nonsense("a listing") from error
         self._refused.pop(informer.namespace, None)
 
-    def _poll(self, informers: list[Informer], unfinished: bool) -> None:
+    def _poll(self, informers: list[Informer], unfinished: bool) -> float:
+        """Ask what has changed, and apply it; returns the seconds to pause."""
         if not informers:
-            return
+            return 0.0
         tickets = {informer.namespace: informer.ticket(self._clock()) for informer in informers}
         cursors = {name: str(ticket.at) for name, ticket in tickets.items() if ticket.at is not None}
         answer = self._wait_for(cursors, 0 if unfinished else self._longest_wait(informers))
         if answer is None or not cursors:
-            return
+            return 0.0
         told = {one["namespace"]: one for one in _namespaces(answer)}
-        for informer in informers:
-            informer.counters.polls += 1
-            one = told.get(informer.namespace)
-            if one is None:
-                informer.unmoved(tickets[informer.namespace])
-                continue
-            try:
-                informer.moved(tickets[informer.namespace], one)
-            except (ValueError, KeyError, TypeError):
-                informer.forget()
-                log.warning("The server told nonsense about %s; it is listed anew", informer.namespace)
+        moved = [_apply(one, tickets[one.namespace], told.get(one.namespace)) for one in informers]
+        lost = any(informer.at is None for informer in informers)
+        return self._pace.answered(news=any(moved) and not lost, restarted=lost)
 
     def _wait_for(self, cursors: Mapping[str, str], wait: int) -> Mapping[str, Any] | None:
         """The answer of a poll; None where it was interrupted, because there is something else to ask."""
@@ -216,6 +208,7 @@ class Poller:
             if not self._closed:
                 self._line.arm()
         self._line.seconds = self._seconds_left(wait + CALL_SECONDS)
+        self._pace.sends(wait)
         try:
             return self._line.watch_many(cursors, wait)
         except RemoteError:
@@ -247,16 +240,15 @@ class Poller:
     def _failed(self, informers: Iterable[Informer], error: ValidationError) -> float:
         if self._news.is_set() or self._closed:
             return 0.0
-        self._failures += 1
+        pause = self._pace.failed()
         away = isinstance(error, RemoteError) and not isinstance(error, PermissionDeniedError)
         for informer in informers:
             informer.counters.reconnects += 1
             informer.away = away
             if not away:
                 informer.forget()
-        if self._failures in (1, 10):
+        if self._pace.setbacks in (1, 10):
             log.info("Polling failed, trying again: %s", error.message)
-        pause = random.uniform(0.5, 1.0) * min(LONGEST_PAUSE, 0.05 * 2.0 ** min(self._failures, 10))
         return min(pause, self._seconds_left(LONGEST_PAUSE))
 
     def forked(self) -> None:
@@ -267,6 +259,21 @@ class Poller:
     def forget_all(self) -> None:
         for informer in list(self._informers.values()):
             informer.forget()
+
+
+def _apply(informer: Informer, ticket: Ticket, told: Mapping[str, Any] | None) -> bool:
+    """Apply what a poll told of a namespace; whether that has come forward."""
+    informer.counters.polls += 1
+    if told is None:
+        informer.unmoved(ticket)
+        return False
+    try:
+        informer.moved(ticket, told)
+    except (ValueError, KeyError, TypeError):
+        informer.forget()
+        log.warning("The server told nonsense about %s; it is listed anew", informer.namespace)
+    at = informer.at
+    return at is not None and ticket.at is not None and at.revision > ticket.at.revision
 
 
 def _namespaces(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -20,6 +20,10 @@ CONNECT_SECONDS: Final = 1.0
 """What a server may take to accept a connection, or to answer the read that tries it, if there is another."""
 
 
+_answered: set[str] = set()
+"""Base URLs of servers that have answered this process, or the process that it was forked from."""
+
+
 class Servers:
     """The servers of one store, in the order in which they are preferred. Shared by all calls of a process.
 
@@ -65,9 +69,18 @@ class Servers:
             self._return_at = self._clock() + RETURN_SECONDS
         return following
 
+    def is_expected(self, url: str) -> bool:
+        """Whether the server at ``url`` is the current one and has answered this process before."""
+        return url is self.current and url in _answered
+
+    def any_has_answered(self) -> bool:
+        """Whether one of them has answered this process before, so that it is worth waiting for a restart."""
+        return not _answered.isdisjoint(self.urls)
+
     def answered(self, url: str) -> None:
-        """Stay with the one that answered."""
+        """Stay with the server that answered."""
         self.current = url
+        _answered.add(url)
 
 
 def as_setting(server: str | Iterable[str] | None) -> str | None:

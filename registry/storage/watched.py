@@ -11,6 +11,7 @@ from registry.storage.informer import Position
 from registry.storage.line import MARGIN_SECONDS, Line
 from registry.storage.problems import cursor_of, outside_contract
 from registry.watching.change import Change
+from registry_client.api.watch import watch_namespace
 
 if TYPE_CHECKING:
     from registry.storage.remote import RemoteStorageProxy
@@ -26,8 +27,9 @@ class RemoteSource:
         self._line = Line(storage._connection.address, storage._connection._token)
 
     def now(self) -> str:
-        self._line.seconds = self._storage.timeout
-        return str(self._position(self._line.watch(self._storage.namespace, None, 0)))
+        # Like any other read, so that a watch can begin while the server restarts.
+        storage = self._storage
+        return str(self._position(storage._connection.raw(watch_namespace, storage.namespace, wait=0)))
 
     def after(self, cursor: str, seconds: float) -> tuple[list[Change], str]:
         wait = math.ceil(seconds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections import deque
@@ -17,8 +16,8 @@ from registry.errors import (
     ValidationError,
 )
 from registry.watching.change import Change
+from registry.watching.pace import Pace
 
-LONGEST_PAUSE: Final = 5.0
 LONGEST_WAIT: Final = 25.0
 
 _PASSING = ServerUnreachableError, ServerTimeoutError, OutcomeUnknownError, ServerFaultError
@@ -44,7 +43,8 @@ class Source(Protocol):
 class Changes(Iterator[Change]):
     """The changes after a cursor, in their order, each once; waits for the next one.
 
-    A server that cannot be reached is tried again, after pauses of 0.05 to 5 seconds, as long as it takes.
+    A server that cannot be reached is tried again, after pauses of 0.05 to 5 seconds, as long as it takes. One
+    that answers at once without a change, instead of waiting for one, is asked again after pauses of up to a second.
     Used by one thread at a time; `close` may be called from another, and ends the iteration.
 
     Args:
@@ -62,7 +62,8 @@ class Changes(Iterator[Change]):
         self._timeout = timeout
         self._ready: deque[Change] = deque()
         self._closed = threading.Event()
-        self._failures = 0
+        self._pace = Pace()
+        self._pause = 0.0
         self._in_use = threading.Lock()
         self._reached = self._begin() if since is None else since
         self.cursor: str = self._reached
@@ -81,6 +82,9 @@ class Changes(Iterator[Change]):
     def _next(self) -> Change | None:
         deadline = None if self._timeout is None else time.monotonic() + self._timeout
         while not (self._ready or self._closed.is_set()):
+            if self._pause:
+                self._closed.wait(min(self._pause, self._timeout or self._pause))
+                self._pause = 0.0
             left = LONGEST_WAIT if deadline is None else max(0.0, deadline - time.monotonic())
             self._fetch(min(left, LONGEST_WAIT))
             if deadline is not None and time.monotonic() >= deadline:
@@ -95,18 +99,19 @@ class Changes(Iterator[Change]):
             raise
 
     def _fetch(self, seconds: float) -> None:
+        self._pace.sends(seconds)
         try:
             found, self._reached = self._source.after(self._reached, seconds)
         except _PASSING:
             if not self._closed.is_set():
-                self._failures += 1
-                pause = random.uniform(0.5, 1.0) * min(LONGEST_PAUSE, 0.05 * 2.0 ** min(self._failures, 10))
+                pause = self._pace.failed()
                 self._closed.wait(pause if self._timeout is None else min(pause, seconds))
             return
         except ValidationError:
             self._source.close()  # whoever gets an error from an iterator drops it, and closes nothing
             raise
-        self._failures = 0
+        news = any(change.op != "resync" for change in found)
+        self._pause = self._pace.answered(news=news, restarted=bool(found) and not news)
         self._ready.extend(found)
         if not found:
             self.cursor = self._reached

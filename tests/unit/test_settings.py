@@ -16,6 +16,7 @@ READERS = {
     "REGISTRY_SERVER_PORT": (settings.server_port, 8001, "5000", 5000),
     "REGISTRY_SERVER_URL": (settings.server_url, None, "http://h:1", "http://h:1"),
     "REGISTRY_SERVER_TIMEOUT": (settings.server_timeout, 5.0, "30.0", 30.0),
+    "REGISTRY_SERVER_RESTART_WAIT": (settings.server_restart_wait, float("inf"), "0", 0.0),
     "REGISTRY_SERVER_TOKEN": (settings.server_token, None, "s3cret", "s3cret"),
     "REGISTRY_SERVER_CA": (settings.server_ca, None, "/ca.pem", "/ca.pem"),
     "REGISTRY_SERVER_STORAGE": (settings.server_storage, None, "memory:", "memory:"),
@@ -57,6 +58,7 @@ def test_an_empty_variable_counts_as_not_set(variable, blank, monkeypatch):
     [
         *(("REGISTRY_SERVER_PORT", text) for text in ("http", "-1", "65536", "80.0", "0x50", "1e3")),
         *(("REGISTRY_SERVER_TIMEOUT", text) for text in ("soon", "0", "-1", "nan", "inf", "1e999", "5s")),
+        *(("REGISTRY_SERVER_RESTART_WAIT", text) for text in ("soon", "-1", "nan", "inf", "5s")),
         *(("REGISTRY_ON_DUPLICATE", text) for text in ("Error", "ignore")),
     ],
 )
