@@ -56,8 +56,8 @@ def server_timeout(default: float = DEFAULT_TIMEOUT) -> float:
 
 
 def server_restart_wait() -> float:
-    """``REGISTRY_SERVER_RESTART_WAIT`` in seconds, 0 or more; infinite unless set, so that the timeout counts."""
-    return _read("REGISTRY_SERVER_RESTART_WAIT", _seconds_or_none, float("inf"))
+    """``REGISTRY_SERVER_RESTART_WAIT`` in seconds, 0 or more; unless set, infinite: the timeout counts."""
+    return _read("REGISTRY_SERVER_RESTART_WAIT", _seconds_or_zero, float("inf"))
 
 
 def server_token() -> str | None:
@@ -124,7 +124,7 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _seconds_or_none(text: str) -> float:
+def _seconds_or_zero(text: str) -> float:
     try:
         seconds = float(text)
     except ValueError:

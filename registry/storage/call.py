@@ -19,8 +19,10 @@ from registry.storage.problems import outside_contract, refused
 from registry.storage.servers import CONNECT_SECONDS, Servers
 
 CONNECT_RETRY_SECONDS: Final = 0.5
-"""How long a server that has never answered is tried again if it refuses connections: nothing was sent, so
-for writes too. A server that has answered this process before is waited for, see `settings.server_restart_wait`."""
+"""How long refused connections are tried again, for writes too: nothing was sent.
+
+A server that has answered this process before is waited for: see `registry.settings.server_restart_wait`.
+"""
 
 LONGEST_PAUSE: Final = 0.5
 """Seconds between two attempts at most, so that the end of a restart is noticed soon."""
@@ -267,7 +269,7 @@ class Call:
         raise self._unreachable(error) from error
 
     def _connecting_ends(self, error: Exception) -> float:
-        """Until when connections are tried: for longer if a server that is known is probably being restarted."""
+        """Until when connections are tried: for longer if a known server may be restarting."""
         seconds = CONNECT_RETRY_SECONDS
         if self._carries_over and self._servers.any_has_answered() and not _speaks_no_tls(error):
             seconds = max(seconds, settings.server_restart_wait())

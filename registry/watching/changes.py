@@ -43,8 +43,8 @@ class Source(Protocol):
 class Changes(Iterator[Change]):
     """The changes after a cursor, in their order, each once; waits for the next one.
 
-    A server that cannot be reached is tried again, after pauses of 0.05 to 5 seconds, as long as it takes. One
-    that answers at once without a change, instead of waiting for one, is asked again after pauses of up to a second.
+    A server that cannot be reached is tried again, after pauses of 0.05 to 5 seconds, as long as it takes. A
+    server that answers at once without a change is asked again after pauses of up to a second.
     Used by one thread at a time; `close` may be called from another, and ends the iteration.
 
     Args:

@@ -14,7 +14,7 @@ EARLY_SECONDS: Final = 1.0
 """The longest pause after a poll that was answered too soon: it may only be a proxy that cuts waits short."""
 
 TOO_SOON_SECONDS: Final = 0.5
-"""An answer without news that took less is too soon, or less than half of a shorter wait that was asked for."""
+"""An answer without news is too soon if it took less, or less than half of a shorter wait."""
 
 
 class Pace:

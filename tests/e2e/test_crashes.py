@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
+import time
 from contextlib import suppress
 
 import pytest
 
 from registry import FunctionalRegistry, RemoteError, ServerUnreachableError
 from registry.storage.remote import RemoteStorageProxy
+from tests.e2e.children import in_child
 
 WRITER = """
 import sys, threading
@@ -156,3 +159,135 @@ def test_threads_that_read_through_restarts_see_the_value_or_a_remote_error(live
 
     assert json.dumps(wrong) == "[]"
     assert all(reads)
+
+
+# ---- a restart by a script, while clients work
+
+DOWN_SECONDS = 3
+"""How long nobody listens: as long as a slow start takes."""
+
+SAFE_TO_REPEAT = {
+    "look-up": lambda losses, storage, name: losses.get_artifact("loss"),
+    "awaited look-up": lambda losses, storage, name: asyncio.run(losses.aget_artifact("loss")),
+    "listing": lambda losses, storage, name: list(losses),
+    "many": lambda losses, storage, name: losses.prefetch(["loss", "none"]),
+    "registration": lambda losses, storage, name: losses.register_artifact(name, len),
+    "awaited registration": lambda losses, storage, name: asyncio.run(losses.aregister_artifact(name, len)),
+    "watch": lambda losses, storage, name: losses.changes(timeout=0).close(),
+}
+ANY_WRITE = {
+    "set": lambda losses, storage, name: storage.__setitem__(name, 1),
+    "batch": lambda losses, storage, name: storage.update({name: 1}),
+    "removal": lambda losses, storage, name: storage.delete_many([name]),
+}
+"""What is sent only while the server is away: a kill may cut it off at any other time."""
+
+
+def test_a_restart_is_not_noticed_by_calls_that_may_take_as_long(live_server, monkeypatch):
+    monkeypatch.setenv("REGISTRY_SERVER_TIMEOUT", "60")
+
+    class Losses(FunctionalRegistry, logic_namespace="crash.restart", server=live_server.url):
+        pass
+
+    storage = RemoteStorageProxy("crash.restart.config", url=live_server.url)
+    Losses.register_artifact("loss", len)
+    ended, failures = threading.Event(), []
+    done = dict.fromkeys([*SAFE_TO_REPEAT, *ANY_WRITE], 0)
+
+    def work(name, call, last):
+        try:
+            while not last():
+                done[name] += 1
+                call(Losses, storage, f"{name} {done[name]}")
+        except RemoteError as error:
+            failures.append(f"{name}: {error}")
+
+    def start(calls, last):
+        threads = [threading.Thread(target=work, args=(name, call, last)) for name, call in calls.items()]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    threads = start(SAFE_TO_REPEAT, ended.is_set)
+    live_server.kill()
+    threads += [
+        thread for name, call in ANY_WRITE.items() for thread in start({name: call}, lambda n=name: done[n])
+    ]
+    time.sleep(DOWN_SECONDS)  # not a wait: that nobody listens for this long is what is tested
+    live_server.start()
+    ended.set()
+    for thread in threads:
+        thread.join(120)
+
+    assert failures == []
+    assert 0 not in done.values()
+    assert storage["set 1"] == 1
+
+
+def test_a_child_process_inherits_which_servers_have_answered(live_server, monkeypatch):
+    monkeypatch.setenv("REGISTRY_SERVER_TIMEOUT", "60")
+    storage = RemoteStorageProxy("crash.forked", url=live_server.url)
+    storage["a"] = 1
+    live_server.kill()
+    starting = threading.Timer(1.5, live_server.start)
+    starting.start()
+    try:
+        assert in_child(lambda: storage["a"]) == 1
+    finally:
+        starting.join()
+
+
+def test_a_watch_begins_while_the_server_restarts(live_server, monkeypatch):
+    monkeypatch.setenv("REGISTRY_SERVER_TIMEOUT", "60")
+    storage = RemoteStorageProxy("crash.watched", url=live_server.url)
+    storage["a"] = 1
+    live_server.kill()
+    starting = threading.Timer(1.5, live_server.start)
+    starting.start()
+    try:
+        with storage.changes() as changes:
+            starting.join()
+            storage["a"] = 2
+            assert next(changes).key == "a"
+    finally:
+        starting.join()
+
+
+def test_ctrl_c_ends_the_wait_for_a_restart(start_script, live_server):
+    script = start_script(
+        """
+import os, signal, threading
+from registry.storage.remote import RemoteStorageProxy
+
+storage = RemoteStorageProxy("crash.interrupted", timeout=600)
+storage["a"] = 1
+print("ready", flush=True)
+input()
+threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    storage["a"]
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    )
+    assert script.process.stdout.readline() == "ready\n"
+    live_server.kill()
+    script.go()
+
+    assert script.lines() == ["interrupted"]
+
+
+def test_a_cancelled_task_ends_its_wait_for_a_restart(live_server):
+    storage = RemoteStorageProxy("crash.cancelled", url=live_server.url, timeout=600)
+    storage["a"] = 1
+    live_server.kill()
+
+    async def cancelled():
+        task = asyncio.create_task(storage.awaiting("__getitem__", "a"))
+        await asyncio.sleep(1)
+        assert not task.done()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancelled())
