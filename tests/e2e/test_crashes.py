@@ -119,7 +119,8 @@ def test_a_memory_server_forgets_and_no_client_remembers_for_it(live_server):
     assert Losses["loss"] is min
 
 
-def test_while_the_server_is_away_calls_fail_and_then_succeed(live_server):
+def test_while_the_server_is_away_calls_fail_and_then_succeed(live_server, monkeypatch):
+    monkeypatch.setenv("REGISTRY_SERVER_RESTART_WAIT", "0")
     storage = RemoteStorageProxy("crash.away", url=live_server.url)
     storage["a"] = 1
     live_server.stop()
