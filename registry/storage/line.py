@@ -58,7 +58,7 @@ class Line(Connection):
         if self._network.interrupted.wait(seconds):
             raise ServerUnreachableError(
                 f"The wait for registry server {self.url} was interrupted",
-                suggestions=["nothing: whoever interrupted it asks again"],
+                suggestions=["ask again"],
                 context={"server": self.servers.text},
             )
 
@@ -91,6 +91,11 @@ class Line(Connection):
         """Let go of the connections. For the thread that waits, or when it waits no more."""
         for transport in self._transports.values():
             transport.close()
+
+
+def position(connection: Connection, namespace: str) -> dict[str, Any]:
+    """The answer of ``GET /registry/{namespace}/watch`` that tells the cursor of this moment."""
+    return connection.raw(watch_namespace, namespace, wait=0)
 
 
 class _InterruptibleBackend(DeadlineBackend):

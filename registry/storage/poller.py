@@ -176,7 +176,11 @@ class Poller:
             page = self._line.page(informer.namespace, informer.page)
             if not is_page(page):
                 raise _nonsense("a listing")
+            if informer.page is not None and page.get("next") == informer.page:
+                raise _nonsense("a page that is followed by itself")
             informer.listed(ticket, page)
+            if informer.at is None and informer.page is None:
+                raise _nonsense("pages of two stores")
         except ValidationError:
             informer.forget()  # a listing that broke off begins anew
             raise
@@ -187,8 +191,8 @@ class Poller:
 
     def _poll(self, informers: list[Informer], unfinished: bool) -> float:
         """Ask what has changed, and apply it; returns the seconds to pause."""
-        if not informers:
-            return 0.0
+        if not informers:  # all refused, or a page of a listing follows
+            return 0.0 if unfinished else LONGEST_PAUSE
         tickets = {informer.namespace: informer.ticket(self._clock()) for informer in informers}
         cursors = {name: str(ticket.at) for name, ticket in tickets.items() if ticket.at is not None}
         answer = self._wait_for(cursors, 0 if unfinished else self._longest_wait(informers))

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 from registry.envelope.form import Envelope
 from registry.errors import RegistryError, RemoteError
 from registry.storage.informer import Position
-from registry.storage.line import MARGIN_SECONDS, Line
+from registry.storage.line import MARGIN_SECONDS, Line, position
 from registry.storage.problems import cursor_of, outside_contract
 from registry.watching.change import Change
-from registry_client.api.watch import watch_namespace
 
 if TYPE_CHECKING:
     from registry.storage.remote import RemoteStorageProxy
@@ -28,8 +27,7 @@ class RemoteSource:
 
     def now(self) -> str:
         # Like any other read, so that a watch can begin while the server restarts.
-        storage = self._storage
-        return str(self._position(storage._connection.raw(watch_namespace, storage.namespace, wait=0)))
+        return str(self._position(position(self._storage._connection, self._storage.namespace)))
 
     def after(self, cursor: str, seconds: float) -> tuple[list[Change], str]:
         wait = math.ceil(seconds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -258,3 +258,39 @@ def test_a_timeout_ends_the_iteration_whatever_the_pauses(timeout):
     resyncs = [([_change(n, "resync")], f"e.{n}") for n in range(1, 4)]
 
     assert [change.op for change in Changes(Script(*resyncs), timeout=timeout)] == ["resync"] * 3
+
+
+def _stores():
+    """A page of another store with each answer, as of a balancer before servers that share nothing."""
+    numbers = iter(range(1_000_000))
+
+    def answering(exchange):
+        body = {"items": [], "cursor": f"x{next(numbers)}.7", "next": "page"}
+        exchange.answer(200, json.dumps(body).encode())
+
+    return answering
+
+
+LISTINGS = {
+    "a page followed by itself": answers(200, {"items": [], "cursor": "e.7", "next": "page"}),
+    "pages of two stores": _stores(),
+    "refused": problem(403, "forbidden"),
+}
+
+
+@pytest.mark.parametrize("answer", LISTINGS.values(), ids=LISTINGS)
+def test_a_listing_that_never_ends_is_not_asked_for_in_a_loop(answer):
+    with closing(BadServer([answer])) as server:
+        storage = CachedStorage("pace.listed", url=server.url)
+        storage._followed()
+        poller = pollers.of(storage._observed)
+        turns, turn = [], poller.turn
+        poller.turn = lambda: turns.append(0) or turn()
+        try:
+            time.sleep(1)  # not a wait: what is counted is what happens in this time
+        finally:
+            storage.close()
+            pollers.close()
+
+    assert 0 < len(server.requests) < 60
+    assert len(turns) < 60
