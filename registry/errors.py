@@ -227,7 +227,10 @@ class RemoteError(ValidationError):
 
 
 class ServerUnreachableError(RemoteError, ConnectionError):
-    """No connection to the server could be made."""
+    """No connection to the server could be made.
+
+    A server that has answered this process before was waited for, until the call's timeout.
+    """
 
     code = "server_unreachable"
 

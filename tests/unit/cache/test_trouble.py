@@ -66,7 +66,8 @@ def test_within_the_bound_reads_go_on_while_the_server_is_away(follow, live_serv
     assert storage.cache_info().state == "stale"
 
 
-def test_past_the_bound_a_server_that_is_away_is_an_error_again(follow, live_server):
+def test_past_the_bound_a_server_that_is_away_is_an_error_again(follow, live_server, monkeypatch):
+    monkeypatch.setenv("REGISTRY_SERVER_RESTART_WAIT", "0")
     storage = follow(live_server, max_staleness=3)
     storage["a"] = 1
     storage.wait_until_current(30)
@@ -84,7 +85,8 @@ def test_past_the_bound_a_server_that_is_away_is_an_error_again(follow, live_ser
     assert storage.view.table == {}
 
 
-def test_stale_if_error_serves_past_the_bound_but_never_behind_an_own_write(follow, live_server):
+def test_stale_if_error_serves_past_the_bound_but_never_behind_an_own_write(follow, live_server, monkeypatch):
+    monkeypatch.setenv("REGISTRY_SERVER_RESTART_WAIT", "0")
     storage = follow(live_server, max_staleness=3, stale_if_error=1_000)
     storage["a"] = 1
     storage.wait_until_current(30)
