@@ -292,6 +292,10 @@ class Batch:
         return [draft for draft in self.drafts.values() if draft.dirty]
 
     def fail(self, error: StorageError) -> None:
-        self.failed = True
         self.drafts = {}
+        self.doubt(error)
+
+    def doubt(self, error: StorageError) -> None:
+        """Answer every operation with ``error``, though the batch is committed and will be read."""
+        self.failed = True
         self.results = [type(error)(*error.args) for _ in self.jobs]  # each waiter raises one of its own
