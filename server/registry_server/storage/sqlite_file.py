@@ -258,7 +258,7 @@ def settle(connection: sqlite3.Connection, place: str) -> None:
 
 
 def begin_epoch(connection: sqlite3.Connection, place: str, *ended: str) -> None:
-    """Give the store at ``place`` an epoch that nobody has seen; note which ones ``ended`` besides its own."""
+    """Give the store at ``place`` a new epoch; note that its former one ended, and those in ``ended``."""
     now = Stamper()()
     connection.execute("BEGIN IMMEDIATE")
     [own] = connection.execute("SELECT epoch FROM store").fetchone()
