@@ -3,8 +3,8 @@
 A backend keeps, for each namespace, entries in creation order, one dense counter of changes (its *head*),
 and the latest of these changes. Every visible change is the head plus one, made in the write's own
 transaction, so a client that sees revision 7 after 5 knows that it missed one. Backends import this module
-and the small helpers beside it (``rules``, ``batch``, ``spaces``, ``history``, ``rounds``, ``times``), and
-nothing else of the server; no backend imports another.
+and the small helpers beside it (``rules``, ``batch``, ``spaces``, ``history``, ``rounds``, ``times``,
+``weights``), and nothing else of the server; no backend imports another.
 
 The contract is executable: subclass ``registry_server.testing.BackendContract`` and it runs.
 """

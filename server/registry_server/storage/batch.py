@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from registry_server.storage.base import (
     ABSENT,
@@ -29,6 +29,7 @@ from registry_server.storage.base import (
 )
 from registry_server.storage.history import KEPT, SLACK
 from registry_server.storage.rules import change_of, decide, decide_all, holds, remove_all, removed_keys
+from registry_server.storage.weights import text_bytes
 
 
 class Tip(NamedTuple):
@@ -165,11 +166,19 @@ class Job(ABC):
         """Decide, note the changes in ``draft``, and return the answer or the error that is the answer."""
 
 
+_KEPT_DROP: Final = 200
+"""Bytes that a delete of a batch takes beside its key."""
+
+
+def _weight(write: Put) -> int:
+    return len(write.value.envelope) + text_bytes(write.key)
+
+
 class PutJob(Job):
     __slots__ = ("write",)
 
     def __init__(self, namespace: str, write: Put) -> None:
-        super().__init__(namespace, len(write.value.envelope))
+        super().__init__(namespace, _weight(write))
         self.write = write
 
     @property
@@ -195,7 +204,7 @@ class PutManyJob(Job):
     __slots__ = ("atomic", "writes")
 
     def __init__(self, namespace: str, writes: Sequence[Put], atomic: bool) -> None:
-        super().__init__(namespace, sum(len(write.value.envelope) for write in writes))
+        super().__init__(namespace, sum(map(_weight, writes)))
         self.writes = writes
         self.atomic = atomic
 
@@ -243,7 +252,7 @@ class DeleteManyJob(Job):
     __slots__ = ("atomic", "drops")
 
     def __init__(self, namespace: str, drops: Sequence[Drop], atomic: bool) -> None:
-        super().__init__(namespace)
+        super().__init__(namespace, sum(_KEPT_DROP + text_bytes(drop.key) for drop in drops))
         self.drops = drops
         self.atomic = atomic
 
@@ -292,6 +301,10 @@ class Batch:
         return [draft for draft in self.drafts.values() if draft.dirty]
 
     def fail(self, error: StorageError) -> None:
-        self.failed = True
         self.drafts = {}
+        self.doubt(error)
+
+    def doubt(self, error: StorageError) -> None:
+        """Answer every operation with ``error``, though the batch is committed and will be read."""
+        self.failed = True
         self.results = [type(error)(*error.args) for _ in self.jobs]  # each waiter raises one of its own

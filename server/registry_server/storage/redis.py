@@ -151,11 +151,9 @@ class RedisBackend(StorageBackend):
 
     async def put_many(self, namespace: str, writes: Sequence[Put], *, atomic: bool = False) -> BatchWritten:
         arguments: list[Argument] = [int(atomic)]
-        weight = 0
         for key, (envelope, digest), expect in writes:
             arguments += (key, envelope, digest, expect)
-            weight += len(envelope)
-        return written_of(await self._write(self._scripts.put, namespace, arguments, weight), writes)
+        return written_of(await self._write(self._scripts.put, namespace, arguments), writes)
 
     async def delete(self, namespace: str, key: str, *, expect: Expect = ANY) -> Removed:
         [done], head, _ = await self.delete_many(namespace, [Drop(key, expect)])
@@ -234,14 +232,12 @@ class RedisBackend(StorageBackend):
 
     # Calling scripts
 
-    async def _write(
-        self, script: Script, namespace: str, arguments: Sequence[Argument], weight: int = 0
-    ) -> Reply:
+    async def _write(self, script: Script, namespace: str, arguments: Sequence[Argument]) -> Reply:
         """The answer of a script that may move the namespace; it has the head and the move in its middle."""
         epoch = self.epoch
         told = (epoch, namespace, self._keys.channel, self._now(), KEPT, SLACK, *arguments)
         lanes, _, _ = self._lanes_or_refuse()
-        reply: Reply = await lanes.submit(script, self._keys.of(namespace), told, weight)
+        reply: Reply = await lanes.submit(script, self._keys.of(namespace), told)
         _, head, move, *_ = reply
         if move and self.epoch == epoch:
             self._heads.moved(move, namespace, head)

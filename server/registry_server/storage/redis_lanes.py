@@ -38,11 +38,10 @@ _READ_ATTEMPTS: Final = 2
 class Call:
     """One script to be run, and who waits for its answer."""
 
-    __slots__ = ("attempts", "command", "future", "weight")
+    __slots__ = ("attempts", "command", "future")
 
-    def __init__(self, command: bytes, weight: int, future: asyncio.Future[Any]) -> None:
+    def __init__(self, command: bytes, future: asyncio.Future[Any]) -> None:
         self.command = command
-        self.weight = weight
         self.future = future
         self.attempts = 0
 
@@ -92,10 +91,8 @@ class Lanes:
         self._loop = asyncio.get_running_loop()
         self._tasks = [self._loop.create_task(self._run()) for _ in range(count)]
 
-    def submit(
-        self, script: Script, keys: Packed, arguments: Sequence[Argument], weight: int = 0
-    ) -> asyncio.Future[Any]:
-        """Run ``script``; the future is its answer. ``weight`` is about how many bytes the call brings.
+    def submit(self, script: Script, keys: Packed, arguments: Sequence[Argument]) -> asyncio.Future[Any]:
+        """Run ``script``; the future is its answer.
 
         The future raises:
             StorageError: it did not run.
@@ -105,7 +102,7 @@ class Lanes:
             raise StorageUnavailableError("the storage is not open")
         if len(self._queue) >= _MAX_QUEUED or self._queued_bytes >= _MAX_QUEUED_BYTES:
             raise StorageUnavailableError(f"{len(self._queue)} calls are waiting for Redis; try again later")
-        call = Call(command(script.call, keys, pack(arguments)), weight, self._loop.create_future())
+        call = Call(command(script.call, keys, pack(arguments)), self._loop.create_future())
         self._enqueue(call)
         return call.future
 
@@ -123,7 +120,7 @@ class Lanes:
 
     def _enqueue(self, call: Call) -> None:
         self._queue.append(call)
-        self._queued_bytes += call.weight
+        self._queued_bytes += len(call.command)
         if self._idle:
             _wake(self._idle.pop())
 
@@ -149,10 +146,10 @@ class Lanes:
             room = _MAX_TOGETHER_BYTES
             while self._queue and room > 0 and len(calls) < self._together:
                 call = self._queue.popleft()
-                self._queued_bytes -= call.weight
+                self._queued_bytes -= len(call.command)
                 if not call.future.done():  # else cancelled: nobody waits for it, and nothing was sent
                     calls.append(call)
-                    room -= call.weight
+                    room -= len(call.command)
             if calls or self._closing:
                 return calls
             waiter = self._loop.create_future()

@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
 from registry_server.storage.base import Changes
+from registry_server.storage.weights import change_bytes
 
 MOST_HELD: Final = 256
 MOST_BYTES: Final = 256 * 1024
-"""Answers with more bytes of envelopes are not held; 64 MiB are the most that all of them take."""
+"""Answers that take more memory are not held; 64 MiB are the most that all of them take."""
 
 
 class Asked(NamedTuple):
@@ -54,4 +55,4 @@ class Recent:
 
 
 def _size(changes: Changes) -> int:
-    return sum(len(change.envelope) for change in changes.changes)
+    return sum(map(change_bytes, changes.changes))

@@ -136,7 +136,13 @@ class SqliteBackend(StorageBackend):
         self._drained = self._loop.create_future()
         self._closing = None
         self._writer = Writer(
-            connection, self._file.path, dict(tips), self._cache, self._deliver, self._deliver_the_end
+            connection,
+            self._file.path,
+            self._file.held,
+            dict(tips),
+            self._cache,
+            self._deliver,
+            self._deliver_the_end,
         )
         self._spaces, self._names = tips, sorted(tips)
         self._writer.start()
@@ -152,6 +158,7 @@ class SqliteBackend(StorageBackend):
 
     async def ping(self) -> None:
         self._spaces.get("")
+        self._file.held.check()
         self._read_here(lambda connection: connection.execute("SELECT epoch FROM store").fetchone())
 
     async def get(self, namespace: str, key: str) -> tuple[Entry | None, int]:

@@ -18,19 +18,20 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import quote
-from uuid import uuid4
 
 from registry.errors import ValidationError
 from registry_server.storage.base import StorageSetupError
 from registry_server.storage.file_lock import FileHeldError, FileLock
 from registry_server.storage.sqlite_file import (
     APPLICATION_ID,
+    BACKUP,
     SCHEMA_VERSION,
+    begin_epoch,
     check_place,
     migrate,
+    place_of,
     sync_directory,
 )
-from registry_server.storage.times import Stamper
 
 Progress = Callable[[int, int], object]
 """Called with how many pages are copied, and how many there are."""
@@ -85,8 +86,10 @@ def back_up(store: Path, target: Path, *, force: bool = False, progress: Progres
         _check_schema(source, store)
         _copy(source, copy, progress)
         summary = _verified(copy)
+        _mark(copy)
+        size = copy.stat().st_size
         _put(copy, target)
-    return summary
+    return summary._replace(size=size, schema=SCHEMA_VERSION)
 
 
 def restore(backup: Path, store: Path, *, force: bool = False, progress: Progress) -> Restored:
@@ -252,12 +255,14 @@ def _copy(source: sqlite3.Connection, path: Path, progress: Progress) -> None:
             source.backup(copy, pages=_PAGES, progress=report)
             copy.execute("PRAGMA journal_mode = DELETE").fetchone()  # all of it in one file
     except sqlite3.Error as exc:
-        code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
-        if code == sqlite3.SQLITE_FULL:
-            raise BackupError(
-                f"There is no room left in {path.parent}", ["free some, and try again"]
-            ) from exc
-        raise _unreadable(path, exc) from exc
+        raise _unusable(path, exc) from exc
+
+
+def _unusable(path: Path, exc: sqlite3.Error) -> BackupError:
+    """Return the error for a copy that cannot be written."""
+    if getattr(exc, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
+        return BackupError(f"There is no room left in {path.parent}", ["free some, and try again"])
+    return _unreadable(path, exc)
 
 
 def _verified(path: Path) -> Summary:
@@ -294,17 +299,27 @@ def _unreadable(path: Path, exc: sqlite3.Error) -> BackupError:
 
 
 def _begin_epoch(path: Path, replaced: str | None) -> None:
-    """Bring the copy's tables up to date and give it an epoch that nobody has seen."""
-    now = Stamper()()
-    with closing(sqlite3.connect(path, isolation_level=None)) as copy:
-        [version] = copy.execute("PRAGMA user_version").fetchone()
-        migrate(copy, version)
-        copy.execute("BEGIN IMMEDIATE")
-        [ended] = copy.execute("SELECT epoch FROM store").fetchone()
-        copy.execute("UPDATE store SET epoch = ?", (uuid4().hex,))
-        for epoch in dict.fromkeys((ended, replaced or ended)):
-            copy.execute("INSERT OR REPLACE INTO epochs VALUES (?, ?)", (epoch, now))
-        copy.execute("COMMIT")
+    """Give the copy an epoch that nobody has seen."""
+    with _migrated(path) as copy:
+        begin_epoch(copy, place_of(path), *filter(None, [replaced]))
+
+
+def _mark(path: Path) -> None:
+    """Make a server that opens the copy begin an epoch: the store it was made from goes on in this one."""
+    with _migrated(path) as copy:
+        copy.execute("UPDATE store SET place = ?", (BACKUP,))
+
+
+@contextmanager
+def _migrated(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open the copy and bring its tables up to date."""
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as copy:
+            [version] = copy.execute("PRAGMA user_version").fetchone()
+            migrate(copy, version)
+            yield copy
+    except sqlite3.Error as exc:
+        raise _unusable(path, exc) from exc
 
 
 # ---- putting it in its place

@@ -1,16 +1,14 @@
-"""The committed entries read or written lately, bounded by their bytes."""
+"""The committed entries read or written lately, bounded by the memory they take."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from registry_server.storage.base import Entry
+from registry_server.storage.weights import entry_bytes
 
 LARGEST_CACHED: Final = 256 * 1024
 """Envelopes of more bytes are never held: a few of them would drive out thousands of small ones."""
-
-_OVERHEAD: Final = 700
-"""Bytes that an entry costs beside its envelope: its texts, its tuples, its places in the dicts."""
 
 
 class EntryCache:
@@ -53,9 +51,8 @@ class EntryCache:
             return
         former = self.young.get(name)
         if former is not None:
-            self._young_bytes += len(entry.envelope) - len(former.envelope)
-        else:
-            self._young_bytes += len(entry.envelope) + _OVERHEAD
+            self._young_bytes -= entry_bytes(namespace, former)
+        self._young_bytes += entry_bytes(namespace, entry)
         self.young[name] = entry
         if self._young_bytes > self._half:
             self._old, self.young, self._young_bytes = self.young, {}, 0
@@ -65,5 +62,5 @@ class EntryCache:
         name = (namespace, key)
         former = self.young.pop(name, None)
         if former is not None:
-            self._young_bytes -= len(former.envelope) + _OVERHEAD
+            self._young_bytes -= entry_bytes(namespace, former)
         self._old.pop(name, None)

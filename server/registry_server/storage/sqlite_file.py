@@ -17,6 +17,8 @@ from registry_server.storage.base import (
     StorageUnavailableError,
 )
 from registry_server.storage.file_lock import FileHeldError, FileLock
+from registry_server.storage.held_files import HeldFiles, identity_of
+from registry_server.storage.times import Stamper
 
 APPLICATION_ID: Final = 0x4E616D65
 """``Name``: tells ``file`` and us that a SQLite file is a registry's."""
@@ -47,8 +49,12 @@ _MIGRATIONS: Final = (
     ),
     # The epochs that a restore has ended.
     ("CREATE TABLE epochs (epoch TEXT PRIMARY KEY, ended_at TEXT NOT NULL) WITHOUT ROWID",),
+    # The device and inode that the store was last opened at, or `BACKUP`; empty: not known.
+    ("ALTER TABLE store ADD COLUMN place TEXT NOT NULL DEFAULT ''",),
 )
 SCHEMA_VERSION: Final = len(_MIGRATIONS)
+BACKUP: Final = "backup"
+"""The place of a store that ``registry backup`` made: wherever it is opened, it is a copy."""
 
 NETWORK_FILE_SYSTEMS: Final = frozenset(
     """9p afs beegfs ceph cifs coda davfs fuse.ceph fuse.glusterfs fuse.rclone fuse.s3fs fuse.sshfs glusterfs
@@ -80,6 +86,7 @@ class SqliteFile:
 
     def __init__(self, path: Path, synchronous: str) -> None:
         self.path = path
+        self.held = HeldFiles()
         self._synchronous = synchronous
         self._lock = FileLock(path)
         self._own_lock = FileLock(path, note=False)
@@ -110,6 +117,8 @@ class SqliteFile:
         """A connection that cannot write, for any one thread at a time."""
         connection = self._connect()
         connection.execute("PRAGMA query_only = 1")
+        # SQLite opens its files at the first read: now, while their names still lead to them.
+        connection.execute("SELECT epoch FROM store").fetchone()
         return connection
 
     def _find_place(self) -> None:
@@ -129,6 +138,8 @@ class SqliteFile:
         # Readable by its owner only; SQLite gives its side files the same mode. Closed before SQLite opens
         # it.
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        self.held = HeldFiles()
+        self._hold("", ".lock")
         if sys.platform == "linux":
             self._take_other_names()
 
@@ -149,6 +160,8 @@ class SqliteFile:
             version = self._version(connection)
             self._configure(connection)
             migrate(connection, version)
+            settle(connection, place_of(self.path))
+            self._hold("-wal", "-shm")
             sync_directory(self.path.parent)
         except sqlite3.Error as exc:
             connection.close()
@@ -157,6 +170,10 @@ class SqliteFile:
             connection.close()
             raise
         return connection
+
+    def _hold(self, *suffixes: str) -> None:
+        for suffix in suffixes:
+            self.held.hold(self.path.with_name(self.path.name + suffix), database=not suffix)
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(
@@ -217,9 +234,37 @@ def migrate(connection: sqlite3.Connection, version: int) -> None:
     for statements in _MIGRATIONS[version:]:
         for statement in statements:
             connection.execute(statement)
-    connection.execute("INSERT OR IGNORE INTO store VALUES (1, ?)", (uuid4().hex,))
+    connection.execute("INSERT OR IGNORE INTO store (only_row, epoch) VALUES (1, ?)", (uuid4().hex,))
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute("COMMIT")
+
+
+def place_of(path: Path) -> str:
+    """Name the file at ``path`` so that a copy of it has another name."""
+    device, inode = identity_of(path)
+    return f"{device}:{inode}"
+
+
+def settle(connection: sqlite3.Connection, place: str) -> None:
+    """Begin an epoch if the store is a copy: it was last opened at another place."""
+    found = connection.execute("SELECT place FROM store").fetchone()
+    if found is None or found[0] == place:
+        return
+    if found[0]:
+        begin_epoch(connection, place)
+    else:  # a new store, or one from before places were noted
+        connection.execute("UPDATE store SET place = ?", (place,))
+
+
+def begin_epoch(connection: sqlite3.Connection, place: str, *ended: str) -> None:
+    """Give the store at ``place`` a new epoch; note that its former one ended, and those in ``ended``."""
+    now = Stamper()()
+    connection.execute("BEGIN IMMEDIATE")
+    [own] = connection.execute("SELECT epoch FROM store").fetchone()
+    connection.execute("UPDATE store SET epoch = ?, place = ?", (uuid4().hex, place))
+    for epoch in dict.fromkeys((own, *ended)):
+        connection.execute("INSERT OR REPLACE INTO epochs VALUES (?, ?)", (epoch, now))
     connection.execute("COMMIT")
 
 

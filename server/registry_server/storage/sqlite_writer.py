@@ -15,13 +15,15 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Final, TypeVar
 
-from registry_server.storage.base import Entry, StorageError
+from registry_server.storage.base import Entry, OutcomeUnknownError, StorageError
 from registry_server.storage.batch import Batch, Draft, Job, Tip
+from registry_server.storage.held_files import HeldFiles
 from registry_server.storage.sqlite_cache import EntryCache
 from registry_server.storage.sqlite_file import translate
 from registry_server.storage.times import Stamper
@@ -30,6 +32,8 @@ MAX_BATCH: Final = 256
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
 _ROWS: Final = 64
 """Rows per statement; below SQLite's least limit of 999 parameters."""
+_IDLE_SECONDS: Final = 1.0
+"""Between two looks at the files while nothing is written."""
 _CHECKPOINT_BYTES: Final = 16 * 1024 * 1024
 _TRUNCATE_BYTES: Final = 128 * 1024 * 1024
 _COMPACT: Final = "DELETE FROM changes WHERE namespace = ? AND revision <= ?"
@@ -39,6 +43,7 @@ class Writer:
     """Owns the only connection that writes, and the thread it does so in.
 
     Args:
+        held: the files that the connection has open.
         tips: every namespace as committed; the writer takes the dict as its own.
         recent: the event loop's cache, for entries that need not be read from the file again.
         deliver: called from the writer's thread with every batch, committed or failed, in order.
@@ -49,6 +54,7 @@ class Writer:
         self,
         connection: sqlite3.Connection,
         path: Path,
+        held: HeldFiles,
         tips: dict[str, Tip],
         recent: EntryCache,
         deliver: Callable[[Batch], object],
@@ -56,6 +62,7 @@ class Writer:
     ) -> None:
         self._connection = connection
         self._path = path
+        self._held = held
         self._tips = tips
         self._next_ident = 1 + max((tip.ident for tip in tips.values()), default=0)
         self._recent = recent
@@ -99,7 +106,7 @@ class Writer:
         while len(jobs) < MAX_BATCH and weight < MAX_BATCH_BYTES:
             if jobs and self._queue.empty():
                 break
-            job = self._queue.get()
+            job = self._next()
             if job is None:
                 self._stopping = True
                 break
@@ -107,9 +114,18 @@ class Writer:
             weight += job.weight
         return jobs
 
+    def _next(self) -> Job | None:
+        while True:
+            try:
+                return self._queue.get(timeout=_IDLE_SECONDS)
+            except Empty:
+                with suppress(StorageError):  # it is noted, and refuses the next write
+                    self._held.check()
+
     def _commit(self, jobs: list[Job]) -> Batch:
         batch = Batch(jobs)
         try:
+            self._held.check_known()
             self._connection.execute("BEGIN IMMEDIATE")
             self._decide(batch)
             dirty = batch.dirty()
@@ -123,11 +139,21 @@ class Writer:
             # Answers are on their way only after this, so the next batch always knows more than any client.
             self._tips.update((draft.name, draft.result) for draft in dirty)
             self._ahead.append(batch)
+            self._check_kept(batch)
         return batch
+
+    def _check_kept(self, batch: Batch) -> None:
+        """Answer no write that went to a file without its name."""
+        try:
+            self._held.check()
+        except StorageError as exc:
+            batch.doubt(OutcomeUnknownError(str(exc)))
 
     def _give_up(self, batch: Batch, exc: Exception) -> None:
         if isinstance(exc, sqlite3.Error):
             batch.fail(translate(exc, self._path))
+        elif isinstance(exc, StorageError):
+            batch.fail(exc)
         else:
             batch.fail(StorageError(f"the write failed inside the server: {type(exc).__name__}"))
         try:
