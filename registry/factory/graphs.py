@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields as dataclass_fields
 from dataclasses import is_dataclass
 from functools import partial
@@ -22,9 +22,18 @@ from registry.factory.parts import (
     settled,
     wrong,
 )
-from registry.factory.problems import Path, Problem, Source, does_not_fit, problems_of, shown, unknown_fields
+from registry.factory.problems import (
+    Path,
+    Problem,
+    Source,
+    does_not_fit,
+    dropped_fields,
+    problems_of,
+    shown,
+    unknown_fields,
+)
 from registry.factory.recipes import remember
-from registry.factory.schemes import call_with, loosened, scheme_of
+from registry.factory.schemes import arguments_of, call_with, loosened, scheme_of
 from registry.prefixes import Names
 from registry.suggest import near_names
 
@@ -95,6 +104,22 @@ def _as_mapping(value: Any) -> Mapping[Any, Any] | None:
     return None
 
 
+def _maker(items: list[Any] | tuple[Any, ...]) -> Callable[[Any], Any]:
+    """What makes the same kind of list or tuple of other items; of a subclass, the plain one holds them."""
+    if isinstance(items, list):
+        return list
+    return getattr(type(items), "_make", tuple)
+
+
+def _holds_iterator(value: Any) -> bool:
+    """Whether reading ``value`` uses up something in it."""
+    if isinstance(value, Mapping):
+        return any(map(_holds_iterator, value.values()))
+    return isinstance(value, Iterator) or (
+        isinstance(value, (list, tuple)) and any(map(_holds_iterator, value))
+    )
+
+
 class _Graph:
     """One config on its way to objects."""
 
@@ -137,8 +162,8 @@ class _Graph:
                 f"The config of {self._name!r} is too large at {shown(path[:5])}...",
                 suggestions=[f"at most {MAX_PARTS} parts, {MAX_DEPTH} levels"],
             )
-        if type(value) in (list, tuple):
-            return self._read_many(type(value), dict(enumerate(value)), value, path)
+        if isinstance(value, (list, tuple)):
+            return self._read_many(_maker(value), dict(enumerate(value)), value, path)
         mapping = _as_mapping(value)
         if mapping is None:
             return value
@@ -152,7 +177,7 @@ class _Graph:
             self._found((*path, "_partial"), "there is no _type beside it")
         return self._read_many(dict, mapping, value, path)
 
-    def _read_many(self, kind: type, items: Mapping[Any, Any], value: Any, path: Path) -> Any:
+    def _read_many(self, kind: Callable[[Any], Any], items: Mapping[Any, Any], value: Any, path: Path) -> Any:
         children = {key: self._read(child, (*path, key)) for key, child in items.items()}
         return Many(kind, children) if any(isinstance(child, PARTS) for child in children.values()) else value
 
@@ -286,9 +311,19 @@ class _Graph:
         if parts or node.partial:
             model = loosened(model, frozenset(parts), frozenset(values) if node.partial else None)
         found, instance = self._validated(node, model, {**plain, **dict.fromkeys(parts)}, unknown)
-        self._problems += found
-        if not (parts or node.partial or found):
+        self._problems += found or dropped_fields(plain, instance, node.path)
+        if found:
+            return
+        if not (parts or node.partial):
             node.config = instance
+        self._keep_read(node, instance, plain)
+
+    def _keep_read(self, node: Node, instance: BaseModel, plain: Mapping[str, Any]) -> None:
+        """Go on with what was read of an iterator: there is nothing left in it."""
+        used = {key for key, value in plain.items() if _holds_iterator(value)}
+        for key, value in arguments_of(instance).items() if used else ():
+            if key in used and not _holds_iterator(value):
+                node.children[key] = value
 
     def _validated(
         self, node: Node, model: type[BaseModel], values: dict[str, Any], known: Iterable[Problem] = ()
@@ -327,7 +362,11 @@ class _Graph:
             if config is None:
                 raise does_not_fit(self._name, problems, self._source)
         try:
-            made = _bound(node, config) if node.partial else call_with(node.artifact, config)
+            made = (
+                partial(node.artifact, **arguments_of(config))
+                if node.partial
+                else call_with(node.artifact, config)
+            )
         except Exception as error:  # the user's own, whatever it is
             self._raised(node, error)
         remember(made, recipe_of(node))
@@ -348,11 +387,3 @@ class _Graph:
             suggestions=["the exception it raised is the cause of this one"],
             context=where,
         ) from error
-
-
-def _bound(node: Node, config: BaseModel) -> Any:
-    fields = {**dict(config), **(config.model_extra or {})}
-    if isinstance(node.artifact, type) and node.model is node.artifact:  # it takes aliases
-        known = node.model.model_fields
-        fields = {known[name].alias or name if name in known else name: fields[name] for name in fields}
-    return partial(node.artifact, **fields)

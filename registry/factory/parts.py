@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from registry.factory.problems import Path
@@ -62,7 +62,7 @@ class Many:
 
     __slots__ = ("children", "kind", "recipe")
 
-    def __init__(self, kind: type, children: dict[Any, Any]) -> None:
+    def __init__(self, kind: Callable[[Any], Any], children: dict[Any, Any]) -> None:
         self.kind = kind
         self.children = children
         self.recipe: Any = None

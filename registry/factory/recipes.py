@@ -239,6 +239,8 @@ def _live_fields(value: Any) -> dict[str, Any] | None:
         return {**named, **(value.model_extra or {})}
     if is_dataclass(kind):
         return {field.name: getattr(value, field.name) for field in dataclass_fields(kind) if field.init}
+    if issubclass(kind, tuple) and hasattr(kind, "_fields"):
+        return dict(zip(kind._fields, value, strict=True))
     if hasattr(kind, "__attrs_attrs__"):
         return {field.alias: getattr(value, field.name) for field in kind.__attrs_attrs__ if field.init}
     return None
