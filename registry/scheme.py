@@ -11,6 +11,8 @@ from registry.named import NamedRegistry
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from registry.base import Registry
+
 
 class SchemeRegistry(NamedRegistry[Any], base=True):
     """A registry of schemes and configs.
@@ -108,22 +110,37 @@ class SchemeRegistry(NamedRegistry[Any], base=True):
 
     @classmethod
     def build_config(
-        cls, name: str, config: Mapping[str, Any] | BaseModel | None = None, /, **fields: Any
+        cls,
+        name: str,
+        config: Mapping[str, Any] | BaseModel | None = None,
+        /,
+        *,
+        registries: Mapping[str, type[Registry[Any]]] | None = None,
+        **fields: Any,
     ) -> BaseModel:
         """A config for the callable registered under ``name``: checked, converted, defaults filled in.
 
+        Parts, which are mappings with a ``_type``, are checked and filled in too, and not built.
+
         Args:
             name: of the callable.
-            config: the fields, or the name's own where given as keywords; keywords win.
+            config: its fields; keywords win over them.
+            registries: the registries of parts, by the prefix that the config has for them.
 
         Raises:
             ConformanceError: a field is missing, unknown or of the wrong type; ``context["errors"]`` has each
                 with its path.
             CoercionError: ``config`` is no mapping and no model.
         """
+        from registry.factory.parts import holds_part
         from registry.factory.schemes import fields_of, validated
 
-        return validated(name, cls.get_model(name), {**fields_of(name, config), **fields})
+        values = {**fields_of(name, config), **fields}
+        if holds_part(values):
+            from registry.factory.graphs import filled
+
+            return filled(cls, name, values, registries or {})
+        return validated(name, cls.get_model(name), values)
 
     @classmethod
     def execute(cls, name: str, config: Mapping[str, Any] | BaseModel | None = None, /, **fields: Any) -> Any:
@@ -134,6 +151,7 @@ class SchemeRegistry(NamedRegistry[Any], base=True):
         Raises:
             ConformanceError, CoercionError: as `build_config`. Nothing was called.
         """
-        from registry.factory.schemes import call_with
+        from registry.factory.schemes import call_with, fields_of, validated
 
-        return call_with(cls.get_artifact(name), cls.build_config(name, config, **fields))
+        config = validated(name, cls.get_model(name), {**fields_of(name, config), **fields})
+        return call_with(cls.get_artifact(name), config)

@@ -292,7 +292,7 @@ _YAML_1_2 = {
         "-+.0123456789",
     ),
 }
-"""What plain text is read as, by YAML 1.2.2, section 10.3.2; by tag: the pattern, and its first characters."""
+"""Plain scalars by the core schema (YAML 1.2.2, section 10.3.2): tag to pattern and first characters."""
 
 
 def _yaml_int(loader: Any, node: Any) -> int:
@@ -309,11 +309,10 @@ def _yaml_loader() -> Any:
         To YAML 1.1 ``no`` is false, ``010`` is 8, ``22:22`` is 1342, and ``1e-3`` is a text.
         """
 
-        yaml_implicit_resolvers = {
-            first: [(tag, pattern) for tag, pattern in resolvers if tag not in _YAML_1_2]
-            for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-        }
-
+    Loader.yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag not in _YAML_1_2]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
     for tag, (pattern, first) in _YAML_1_2.items():
         Loader.add_implicit_resolver(tag, pattern, list(first))
     Loader.add_constructor("tag:yaml.org,2002:int", _yaml_int)

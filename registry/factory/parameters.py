@@ -78,8 +78,8 @@ def parameters_of(name: str, artifact: Callable[..., Any]) -> Parameters:
         hint = _hint(name, artifact, parameter)
         if parameter.kind in _BY_NAME:
             named.append(_parameter(artifact, parameter, hint))
-        elif getattr(get_origin(hint), "__name__", "") == "Unpack" or hasattr(hint, "__unpacked__"):
-            named += _keys_of(get_args(hint)[0])
+        elif _form(hint) == "Unpack":
+            named += _keys_of(hint.__args__[0])
         else:
             extra = hint
     return Parameters(tuple(named), extra)
@@ -122,13 +122,15 @@ def _parameter(artifact: Any, parameter: inspect.Parameter, hint: Any) -> Parame
 
 def _keys_of(kind: Any) -> Iterator[Parameter]:
     """The keys of a TypedDict as keywords."""
-    import typing
-
-    wrappers = {getattr(typing, name, None) for name in ("Required", "NotRequired", "ReadOnly")}
     for key, hint in get_type_hints(kind, include_extras=True).items():
-        while get_origin(hint) in wrappers:
-            hint = get_args(hint)[0]
+        while _form(hint) in ("Required", "NotRequired", "ReadOnly"):
+            hint = hint.__args__[0]
         yield Parameter(key, hint, REQUIRED if key in kind.__required_keys__ else ABSENT)
+
+
+def _form(hint: Any) -> str:
+    """The name of a special form. Those of typing_extensions are not those of typing in every Python."""
+    return str(getattr(hint, "__origin__", "")).rpartition(".")[2]
 
 
 # ---- type hints
@@ -143,7 +145,7 @@ class _Writer(NamedTuple):
 
 
 def _hint(name: str, artifact: Callable[..., Any], parameter: inspect.Parameter) -> Any:
-    """The resolved annotation of one parameter. An unresolved one as ``Any`` would let wrong values through."""
+    """The resolved annotation of one parameter; ``Any`` for one without."""
     raw = parameter.annotation
     if raw is REQUIRED:
         return Any
@@ -187,7 +189,11 @@ def _writers(artifact: Any) -> Iterator[_Writer]:
         )
         functions = [
             one
-            for how in (type(artifact).__call__, artifact.__new__, artifact.__init__)
+            for how in (
+                type(artifact).__call__,
+                artifact.__new__,
+                inspect.getattr_static(artifact, "__init__"),
+            )
             for one in _functions(how)
         ]
         classes = [_of_class(base, artifact) for base in artifact.__mro__ if "__annotations__" in vars(base)]

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
 from registry.annotations import checkable
@@ -79,7 +79,8 @@ def _base_model(extra: Any) -> type[BaseModel]:
         "__module__": __name__,
         "__annotations__": {"__pydantic_extra__": dict[str, checkable(extra)]},  # type: ignore[misc]
     }
-    return type(_scheme())("OpenScheme", (_scheme(),), body, extra="allow")  # type: ignore[no-any-return,call-overload]
+    kind: Any = type(_scheme())
+    return cast("type[BaseModel]", kind("OpenScheme", (_scheme(),), body, extra="allow"))
 
 
 def _field_name(parameter: str, taken: set[str]) -> str:
@@ -94,7 +95,7 @@ def _field_name(parameter: str, taken: set[str]) -> str:
 
 
 def _field(parameter: Parameter) -> tuple[Any, Any]:
-    """The annotation and description of a field; what is not given is never passed, so defaults are for show."""
+    """The annotation and description of a field. A default is never passed to the callable, only shown."""
     from pydantic import Field
 
     if parameter.field is not None:
@@ -104,7 +105,7 @@ def _field(parameter: Parameter) -> tuple[Any, Any]:
     )
     default, factory = parameter.default, parameter.factory
     if default is ABSENT:
-        options |= {"default": None, "json_schema_extra": lambda schema: schema.pop("default", None)}
+        options |= {"default": None, "json_schema_extra": _hide_default}
     elif default is not REQUIRED and not isinstance(default, _NEVER_COPIED):
         factory = partial(_itself, default)
         options["json_schema_extra"] = partial(_show_default, default)
@@ -113,6 +114,10 @@ def _field(parameter: Parameter) -> tuple[Any, Any]:
     if factory is not None:
         options["default_factory"] = factory
     return checkable(parameter.annotation), Field(**options)
+
+
+def _hide_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
 
 
 def _itself(default: Any) -> Any:
@@ -185,6 +190,16 @@ def arguments_of(config: BaseModel) -> dict[str, Any]:
         (fields[name].alias or name) if name in fields else name: value
         for name, value in config
         if name in config.model_fields_set
+    }
+
+
+def defaults_of(config: BaseModel) -> dict[str, Any]:
+    """The fields that were not given and have a default, by their aliases."""
+    fields = type(config).model_fields
+    return {
+        fields[name].alias or name: value
+        for name, value in config
+        if name not in config.model_fields_set and fields[name].json_schema_extra is not _hide_default
     }
 
 

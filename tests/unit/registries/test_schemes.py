@@ -170,17 +170,19 @@ def test_parameters_with_the_names_of_pydantics_methods_are_fields_like_any(conf
         assert configs.execute("awkward", copy="20") == (1, 20, 3, 4, 5)
 
 
-@pytest.mark.parametrize("parameter", ["_hidden", "model_config"])
-def test_a_parameter_that_pydantic_keeps_for_itself_is_no_field_and_needs_a_default(configs, parameter):
-    configs.register_artifact(awkward)
-    configs.register_artifact("needy", defined_as(f"def needy({parameter}): return 1", "needy"))
+@pytest.mark.parametrize(
+    "parameter", ["_hidden", "__twice", "model_config", "model_fields", "model_validate"]
+)
+def test_a_parameter_may_have_a_name_that_pydantic_keeps_for_itself(configs, parameter):
+    configs.register_artifact(
+        "needy", defined_as(f"def needy({parameter}: int, hidden_=1): return {parameter}", "needy")
+    )
 
-    with pytest.raises(ConformanceError):
-        configs.execute("awkward", {parameter: 10})
-    with pytest.raises(ConformanceError, match=f"'needy' needs '{parameter}'") as caught:
-        configs.get_model("needy")
-
-    assert caught.value.suggestions
+    assert configs.execute("needy", {parameter: "10"}) == 10
+    assert configs.execute("needy", configs.build_config("needy", {parameter: 10})) == 10
+    assert list(configs.json_schema("needy")["properties"]) == [parameter, "hidden_"]
+    with pytest.raises(ConformanceError, match=parameter):
+        configs.execute("needy", {parameter: "ten"})
 
 
 def test_an_annotation_that_means_nothing_here_is_named(configs):
