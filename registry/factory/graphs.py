@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from registry.errors import CoercionError, ConformanceError, RegistryError, ValidationError
+from registry.factory.overrides import PartlyOverridden, overridden
 from registry.factory.parts import (
     MAX_DEPTH,
     PARTS,
@@ -60,9 +61,9 @@ def build(
         if config is not None:
             raise CoercionError("A config that names its type is the first argument and the only config")
         name, config = _named(name), name
-    source = config if hasattr(config, "line_of") else None
+    source = PartlyOverridden(config, fields) if hasattr(config, "line_of") else None
     graph = _Graph(Names(home, registries), name, source)
-    return graph.built(graph.checked({**_fields_of(config), **fields}))
+    return graph.built(graph.checked(overridden(_fields_of(config), fields)))
 
 
 def filled(

@@ -5,10 +5,19 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 
+import numpy
 import pydantic
 import pytest
 
-from registry import CoercionError, ConformanceError, RegistryError, SchemeRegistry, SerializationError
+from registry import (
+    CoercionError,
+    ConformanceError,
+    FunctionalRegistry,
+    RegistryError,
+    SchemeRegistry,
+    SerializationError,
+    TypeRegistry,
+)
 from tests.unit.registries.artifacts import defined_as
 
 
@@ -246,3 +255,25 @@ def test_a_config_is_a_mapping_or_a_model(define, config):
         with pytest.raises(CoercionError, match="A config for 'train' is a mapping or a pydantic model"):
             use("train", config)
     assert registry.execute("train", registry.build_config("train", {"lr": 1})) == {"lr": 1}
+
+
+def test_functional_and_type_registries_have_schemas_too(define):
+    functions, types = define(FunctionalRegistry), define(TypeRegistry)
+    functions.register_artifact(train)
+    types.register_artifact(Point)
+
+    assert functions.json_schema("train")["required"] == ["lr"]
+    assert list(types.get_model("Point").model_fields) == ["x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("scalar", "advice"),
+    [("float32", "use float(...)"), ("int64", "use int(...)"), ("bool_", "use bool(...)")],
+)
+def test_a_scalar_of_numpy_is_refused_with_the_number_to_use(configs, scalar, advice):
+    value = getattr(numpy, scalar)(1)
+
+    with pytest.raises(CoercionError, match="numpy") as caught:
+        configs.register_artifact("careful", {"lr": value})
+
+    assert caught.value.suggestions == [advice]
