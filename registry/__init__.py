@@ -47,6 +47,7 @@ from registry.errors import (
     UntrustedError,
     ValidationError,
 )
+from registry.factory.overrides import parse_overrides
 from registry.functional import FunctionalRegistry
 from registry.scheme import SchemeRegistry
 from registry.storage import Storage, ThreadSafeLocalStorage
@@ -95,6 +96,7 @@ __all__ = [
     "UntrustedError",
     "ValidationError",
     "deprecated",
+    "parse_overrides",
 ]
 
 

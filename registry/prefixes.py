@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from registry.base import Registry
-from registry.errors import CoercionError, RegistryError
+from registry.errors import CoercionError, RegistryError, ValidationError
 from registry.suggest import near_names
 
 
@@ -36,13 +37,23 @@ class Names:
         return self.home, text
 
     def near(self, text: str, error: RegistryError) -> list[str]:
-        """What may have been meant by ``text``, which is not there."""
+        """The names that may have been meant by ``text``, which is not there; in other registries too."""
         registry, name = self.resolve(text)
         if registry is not self.home or name != text:
             return [f"{text.partition(':')[0]}:{near}" for near in error.suggestions]
         prefix, colon, rest = text.partition(":")
         prefixes = near_names(prefix, self.registries) if colon else []
-        return [f"{near}:{rest}" for near in prefixes] or error.suggestions
+        named = [f"{near}:{rest}" for near in prefixes]
+        return named or [f"{prefix}:{text}" for prefix in self._holders(text)] or error.suggestions
+
+    def _holders(self, name: str) -> list[str]:
+        """The prefixes of the registries that have ``name``."""
+        holders = []
+        for prefix, registry in self.registries.items():
+            with suppress(RegistryError, ValidationError):  # an unreachable server gives no suggestions
+                if registry.has_identifier(name):
+                    holders.append(prefix)
+        return holders
 
     def text_of(self, registry: type[Registry[Any]], name: str) -> str | None:
         """How a config says ``name`` in ``registry``; nothing where it cannot."""

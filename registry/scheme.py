@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from registry.errors import CoercionError, ConformanceError, SerializationError
+from registry.errors import CoercionError
 from registry.named import NamedRegistry
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+    from registry.base import Registry
 
 
 class SchemeRegistry(NamedRegistry[Any], base=True):
@@ -58,72 +60,39 @@ class SchemeRegistry(NamedRegistry[Any], base=True):
         )
 
     @classmethod
-    def get_model(cls, name: str) -> type[BaseModel]:
-        """The scheme of the callable registered under ``name``, as a pydantic model.
-
-        A pydantic model is its own scheme; another class' is that of its constructor. Parameters without an
-        annotation take any value; unknown fields are refused unless the callable takes ``**kwargs``.
-
-        Raises:
-            RegistryError: no such name.
-            CoercionError: a JSON value is registered there, which has no parameters.
-        """
-        from registry.factory.schemes import model_of
-
-        artifact = cls.get_artifact(name)
-        if not callable(artifact):
-            raise CoercionError(
-                f"{name!r} in {cls.__name__} is a config, not a callable with a scheme",
-                suggestions=[f"read it with {cls.__name__}.get_artifact({name!r})"],
-                context={"key": name, "registry": cls.__name__},
-            )
-        return model_of(name, artifact)
-
-    @classmethod
-    def json_schema(cls, name: str) -> dict[str, Any]:
-        """The JSON Schema (draft 2020-12) of the scheme registered under ``name``.
-
-        Where the callable of a shared registry cannot be decoded here, or its annotations mean nothing here,
-        it is the schema that was published with it.
-        """
-        from registry.factory.schemes import json_schema_of
-
-        try:
-            return json_schema_of(name, cls.get_model(name))
-        except (SerializationError, ConformanceError):
-            schema = cls._published_schema(name)
-            if schema is None:
-                raise
-            return schema
-
-    @classmethod
-    def _published_schema(cls, name: str) -> dict[str, Any] | None:
-        from registry.envelope.form import parse_json
-        from registry.hierarchy import stored_entry
-
-        entry = stored_entry(cls, name)
-        text = (entry.envelope.meta or {}).get("scheme") if entry else None
-        schema = parse_json(text) if text is not None else None
-        return schema if isinstance(schema, dict) else None
-
-    @classmethod
     def build_config(
-        cls, name: str, config: Mapping[str, Any] | BaseModel | None = None, /, **fields: Any
+        cls,
+        name: str,
+        config: Mapping[str, Any] | BaseModel | None = None,
+        /,
+        *,
+        registries: Mapping[str, type[Registry[Any]]] | None = None,
+        **fields: Any,
     ) -> BaseModel:
         """A config for the callable registered under ``name``: checked, converted, defaults filled in.
 
+        Parts, which are mappings with a ``_type``, are checked and filled in too, and not built.
+
         Args:
             name: of the callable.
-            config: the fields, or the name's own where given as keywords; keywords win.
+            config: its fields; keywords win over them.
+            registries: the registries of parts, by the prefix that the config has for them.
 
         Raises:
             ConformanceError: a field is missing, unknown or of the wrong type; ``context["errors"]`` has each
                 with its path.
             CoercionError: ``config`` is no mapping and no model.
         """
+        from registry.factory.overrides import overridden
+        from registry.factory.parts import holds_part
         from registry.factory.schemes import fields_of, validated
 
-        return validated(name, cls.get_model(name), {**fields_of(name, config), **fields})
+        values = overridden(fields_of(name, config), fields)
+        if holds_part(values):
+            from registry.factory.graphs import filled
+
+            return filled(cls, name, values, registries or {})
+        return validated(name, cls.get_model(name), values)
 
     @classmethod
     def execute(cls, name: str, config: Mapping[str, Any] | BaseModel | None = None, /, **fields: Any) -> Any:
@@ -134,6 +103,8 @@ class SchemeRegistry(NamedRegistry[Any], base=True):
         Raises:
             ConformanceError, CoercionError: as `build_config`. Nothing was called.
         """
-        from registry.factory.schemes import call_with
+        from registry.factory.overrides import overridden
+        from registry.factory.schemes import call_with, fields_of, validated
 
-        return call_with(cls.get_artifact(name), cls.build_config(name, config, **fields))
+        config = validated(name, cls.get_model(name), overridden(fields_of(name, config), fields))
+        return call_with(cls.get_artifact(name), config)

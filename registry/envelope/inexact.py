@@ -38,6 +38,15 @@ _ADVICE: dict[type, str] = {
 }
 
 
+def _advice(value: Any) -> str:
+    """The next step for a value of another type; scalars of numpy and torch have a Python number in them."""
+    if getattr(value, "shape", None) == () and callable(getattr(value, "item", None)):
+        plain = type(value.item())
+        if plain in (bool, int, float):
+            return f"use {plain.__name__}(...)"
+    return _ADVICE.get(type(value), f"use {_JSON}")
+
+
 class _Walk:
     """What is reached by many ways is looked at again only where it lies deeper."""
 
@@ -57,7 +66,10 @@ class _Walk:
             return Flaw(path, f"it has more than {MAX_INTEGER_DIGITS:,} digits", "write it as a text")
         if value is None or kind in (bool, int, float):
             return None
-        return Flaw(path, f"{kind.__qualname__} is no type of JSON", _ADVICE.get(kind, f"use {_JSON}"))
+        name = (
+            kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+        )
+        return Flaw(path, f"{name} is not a JSON type", _advice(value))
 
     def _flaw_within(self, value: Any, path: tuple[Any, ...]) -> Flaw | None:
         if id(value) in self._around:

@@ -281,15 +281,41 @@ def _read_yaml(file: str, text: str) -> tuple[Any, Locate]:
         loader.dispose()
 
 
+_YAML_1_2 = {
+    "tag:yaml.org,2002:bool": (re.compile(r"(?:true|True|TRUE|false|False|FALSE)$"), "tTfF"),
+    "tag:yaml.org,2002:int": (re.compile(r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$"), "-+0123456789"),
+    "tag:yaml.org,2002:float": (
+        re.compile(
+            r"(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+            r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+        ),
+        "-+.0123456789",
+    ),
+}
+"""Plain scalars by the core schema (YAML 1.2.2, section 10.3.2): tag to pattern and first characters."""
+
+
+def _yaml_int(loader: Any, node: Any) -> int:
+    text = loader.construct_scalar(node)
+    return int(text, 0 if text[:2] in ("0o", "0x") else 10)
+
+
 def _yaml_loader() -> Any:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """The safe loader, and the floats of YAML 1.2: to YAML 1.1 ``1e-3`` is a text."""
+        """The safe loader with the booleans and numbers of YAML 1.2.
 
-    Loader.add_implicit_resolver(
-        "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(?:\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-    )
+        To YAML 1.1 ``no`` is false, ``010`` is 8, ``22:22`` is 1342, and ``1e-3`` is a text.
+        """
+
+    Loader.yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag not in _YAML_1_2]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    for tag, (pattern, first) in _YAML_1_2.items():
+        Loader.add_implicit_resolver(tag, pattern, list(first))
+    Loader.add_constructor("tag:yaml.org,2002:int", _yaml_int)
     return Loader
 
 

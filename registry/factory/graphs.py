@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields as dataclass_fields
 from dataclasses import is_dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from registry.errors import CoercionError, ConformanceError, RegistryError, ValidationError
+from registry.factory.overrides import PartlyOverridden, overridden
 from registry.factory.parts import (
     MAX_DEPTH,
     PARTS,
@@ -22,9 +23,18 @@ from registry.factory.parts import (
     settled,
     wrong,
 )
-from registry.factory.problems import Path, Problem, Source, does_not_fit, problems_of, shown, unknown_fields
+from registry.factory.problems import (
+    Path,
+    Problem,
+    Source,
+    does_not_fit,
+    dropped_fields,
+    problems_of,
+    shown,
+    unknown_fields,
+)
 from registry.factory.recipes import remember
-from registry.factory.schemes import call_with, loosened, scheme_of
+from registry.factory.schemes import arguments_of, call_with, defaults_of, loosened, scheme_of
 from registry.prefixes import Names
 from registry.suggest import near_names
 
@@ -51,9 +61,41 @@ def build(
         if config is not None:
             raise CoercionError("A config that names its type is the first argument and the only config")
         name, config = _named(name), name
-    source = config if hasattr(config, "line_of") else None
-    values = {**_fields_of(config), **fields}
-    return _Graph(Names(home, registries), name, source).build(values)
+    source = PartlyOverridden(config, fields) if hasattr(config, "line_of") else None
+    graph = _Graph(Names(home, registries), name, source)
+    return graph.built(graph.checked(overridden(_fields_of(config), fields)))
+
+
+def filled(
+    home: type[Registry[Any]],
+    name: str,
+    config: Mapping[str, Any],
+    registries: Mapping[str, type[Registry[Any]]],
+) -> BaseModel:
+    """The config as a model: checked and converted, with its defaults and those of its parts.
+
+    Parts are not built. They stay mappings with a ``_type``.
+    """
+    graph = _Graph(Names(home, registries), name, None)
+    root = graph.checked(config)
+    parts = frozenset(key for key, child in root.children.items() if isinstance(child, PARTS))
+    assert root.model is not None  # or there would have been a problem
+    model = loosened(root.model, parts, None) if parts else root.model
+    return model.model_validate({key: _filled(child) for key, child in root.children.items()})
+
+
+def _filled(part: Any) -> Any:
+    if isinstance(part, Ref):
+        return {"_ref": part.written}
+    if isinstance(part, Many):
+        return part.filled({key: _filled(child) for key, child in part.children.items()})
+    if not isinstance(part, Node):
+        return part
+    assert part.config is not None  # checked, and without a problem
+    fields = {key: value for key, value in defaults_of(part.config).items() if not part.partial}
+    fields |= arguments_of(part.config)
+    fields |= {key: _filled(child) for key, child in part.children.items() if isinstance(child, PARTS)}
+    return {"_type": part.name, **({"_partial": True} if part.partial else {}), **fields}
 
 
 def _named(config: Mapping[str, Any]) -> str:
@@ -95,6 +137,22 @@ def _as_mapping(value: Any) -> Mapping[Any, Any] | None:
     return None
 
 
+def _maker(items: list[Any] | tuple[Any, ...]) -> Callable[[Any], Any]:
+    """What makes the same kind of list or tuple of other items; of a subclass, the plain one holds them."""
+    if isinstance(items, list):
+        return list
+    return getattr(type(items), "_make", tuple)
+
+
+def _holds_iterator(value: Any) -> bool:
+    """Whether reading ``value`` uses up something in it."""
+    if isinstance(value, Mapping):
+        return any(map(_holds_iterator, value.values()))
+    return isinstance(value, Iterator) or (
+        isinstance(value, (list, tuple)) and any(map(_holds_iterator, value))
+    )
+
+
 class _Graph:
     """One config on its way to objects."""
 
@@ -109,7 +167,8 @@ class _Graph:
         self._built: dict[int, Any] = {}
         self._count = 0
 
-    def build(self, values: Mapping[Any, Any]) -> Any:
+    def checked(self, values: Mapping[Any, Any]) -> Node:
+        """The root of the config, in which nothing is wrong that can be told before anything is called."""
         registry, name = self._names.resolve(self._name)
         self._artifacts[self._name] = registry.get_artifact(name)  # a wrong one is a wrong name, not a config
         if values.get("_type", self._name) != self._name:
@@ -122,7 +181,7 @@ class _Graph:
             self._check(node)
         if self._problems:
             raise does_not_fit(self._name, self._problems, self._source)
-        return self._value(root)
+        return root
 
     def _found(self, path: Path, error: str, near: Iterable[str] = (), advice: str = "") -> None:
         self._problems.append(Problem(path, error, list(near), advice))
@@ -137,8 +196,8 @@ class _Graph:
                 f"The config of {self._name!r} is too large at {shown(path[:5])}...",
                 suggestions=[f"at most {MAX_PARTS} parts, {MAX_DEPTH} levels"],
             )
-        if type(value) in (list, tuple):
-            return self._read_many(type(value), dict(enumerate(value)), value, path)
+        if isinstance(value, (list, tuple)):
+            return self._read_many(_maker(value), dict(enumerate(value)), value, path)
         mapping = _as_mapping(value)
         if mapping is None:
             return value
@@ -152,7 +211,7 @@ class _Graph:
             self._found((*path, "_partial"), "there is no _type beside it")
         return self._read_many(dict, mapping, value, path)
 
-    def _read_many(self, kind: type, items: Mapping[Any, Any], value: Any, path: Path) -> Any:
+    def _read_many(self, kind: Callable[[Any], Any], items: Mapping[Any, Any], value: Any, path: Path) -> Any:
         children = {key: self._read(child, (*path, key)) for key, child in items.items()}
         return Many(kind, children) if any(isinstance(child, PARTS) for child in children.values()) else value
 
@@ -161,9 +220,9 @@ class _Graph:
         if len(mapping) > 1:
             self._found(path, "a _ref stands alone, and has no fields")
         if isinstance(to, str) and to:
-            ref = Ref(path, tuple(to.split(".")))
+            ref = Ref(path, tuple(to.split(".")), to)
         elif isinstance(to, list) and to:
-            ref = Ref(path, tuple(to))
+            ref = Ref(path, tuple(to), to)
         else:
             self._found(
                 (*path, "_ref"), "it is the path of another part, 'path.to.part', or a list of its keys"
@@ -286,9 +345,17 @@ class _Graph:
         if parts or node.partial:
             model = loosened(model, frozenset(parts), frozenset(values) if node.partial else None)
         found, instance = self._validated(node, model, {**plain, **dict.fromkeys(parts)}, unknown)
-        self._problems += found
-        if not (parts or node.partial or found):
-            node.config = instance
+        self._problems += found or dropped_fields(plain, instance, node.path)
+        if not found:
+            node.config, node.complete = instance, not (parts or node.partial)
+            self._keep_read(node, instance, plain)
+
+    def _keep_read(self, node: Node, instance: BaseModel, plain: Mapping[str, Any]) -> None:
+        """Go on with what was read of an iterator: there is nothing left in it."""
+        used = {key for key, value in plain.items() if _holds_iterator(value)}
+        for key, value in arguments_of(instance).items() if used else ():
+            if key in used and not _holds_iterator(value):
+                node.children[key] = value
 
     def _validated(
         self, node: Node, model: type[BaseModel], values: dict[str, Any], known: Iterable[Problem] = ()
@@ -304,14 +371,15 @@ class _Graph:
 
     # ---- build
 
-    def _value(self, part: Any) -> Any:
+    def built(self, part: Any) -> Any:
+        """The object that a part makes, the same for each reference to it."""
         if not isinstance(part, PARTS):
             return part
         if id(part) not in self._built:
             if isinstance(part, Ref):
-                self._built[id(part)] = self._value(part.target)
+                self._built[id(part)] = self.built(part.target)
             elif isinstance(part, Many):
-                children = {key: self._value(child) for key, child in part.children.items()}
+                children = {key: self.built(child) for key, child in part.children.items()}
                 self._built[id(part)] = part.filled(children)
             else:
                 self._built[id(part)] = self._made(part)
@@ -319,18 +387,20 @@ class _Graph:
 
     def _made(self, node: Node) -> Any:
         assert node.model is not None  # or there would have been a problem
-        values = {key: self._value(child) for key, child in node.children.items()}
+        values = {key: self.built(child) for key, child in node.children.items()}
         config = node.config
-        if config is None:
+        if not node.complete:
             model = loosened(node.model, frozenset(), frozenset(values)) if node.partial else node.model
             problems, config = self._validated(node, model, values)
-            if config is None:
+            if problems:
                 raise does_not_fit(self._name, problems, self._source)
+        assert config is not None
         try:
             made = _bound(node, config) if node.partial else call_with(node.artifact, config)
         except Exception as error:  # the user's own, whatever it is
             self._raised(node, error)
-        remember(made, recipe_of(node))
+        if made is not node.artifact:
+            remember(made, recipe_of(node))
         return made
 
     def _raised(self, node: Node, error: Exception) -> NoReturn:
@@ -351,8 +421,6 @@ class _Graph:
 
 
 def _bound(node: Node, config: BaseModel) -> Any:
-    fields = {**dict(config), **(config.model_extra or {})}
-    if isinstance(node.artifact, type) and node.model is node.artifact:  # it takes aliases
-        known = node.model.model_fields
-        fields = {known[name].alias or name if name in known else name: fields[name] for name in fields}
-    return partial(node.artifact, **fields)
+    """The callable with the given fields bound; itself if there are none, so that a part can name a class."""
+    given = arguments_of(config)
+    return partial(node.artifact, **given) if given else node.artifact

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from registry.factory.problems import Path
@@ -23,6 +23,7 @@ class Node:
     __slots__ = (
         "artifact",
         "children",
+        "complete",
         "config",
         "key",
         "model",
@@ -43,17 +44,19 @@ class Node:
         self.children: dict[str, Any] = {}
         self.partial = False
         self.config: BaseModel | None = None
+        self.complete = False
         self.recipe: Recipe | None = None
 
 
 class Ref:
     """A ``_ref``: another part."""
 
-    __slots__ = ("path", "target", "to")
+    __slots__ = ("path", "target", "to", "written")
 
-    def __init__(self, path: Path, to: Path) -> None:
+    def __init__(self, path: Path, to: Path, written: str | list[Any]) -> None:
         self.path = path
         self.to = to
+        self.written = written
         self.target = UNKNOWN
 
 
@@ -62,7 +65,7 @@ class Many:
 
     __slots__ = ("children", "kind", "recipe")
 
-    def __init__(self, kind: type, children: dict[Any, Any]) -> None:
+    def __init__(self, kind: Callable[[Any], Any], children: dict[Any, Any]) -> None:
         self.kind = kind
         self.children = children
         self.recipe: Any = None
@@ -86,6 +89,14 @@ def children_of(part: Any) -> Mapping[Any, Any]:
     if isinstance(part, (list, tuple)):
         return dict(enumerate(part))
     return part if isinstance(part, Mapping) else {}
+
+
+def holds_part(value: Any, depth: int = 0) -> bool:
+    """Whether anything below ``value`` is a mapping with a ``_type``."""
+    return depth < MAX_DEPTH and any(
+        (isinstance(child, Mapping) and "_type" in child) or holds_part(child, depth + 1)
+        for child in children_of(value).values()
+    )
 
 
 def settled(child: Any) -> Any:

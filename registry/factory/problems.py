@@ -149,6 +149,39 @@ def unknown_fields(model: type[Any], values: Mapping[str, Any], path: Path = ())
     return problems
 
 
+def dropped_fields(value: Any, built: Any, path: Path = ()) -> list[Problem]:
+    """The keys of ``value`` that the objects validated from it do not have.
+
+    Of a union, only what was built tells which member takes the fields.
+    """
+    if value is built:
+        return []
+    if isinstance(value, (list, tuple)) and isinstance(built, (list, tuple)) and len(value) == len(built):
+        pairs = ((index, item, built[index]) for index, item in enumerate(value))
+    elif isinstance(value, Mapping) and isinstance(built, Mapping):
+        pairs = ((key, item, built[key]) for key, item in value.items() if key in built)
+    elif isinstance(value, Mapping) and _has_fields(type(built)):
+        accepted = _accepted(type(built))
+        if accepted is None:
+            return []
+        names = {key: key for key in accepted}
+        if _is_model(type(built)):
+            fields = type(built).model_fields
+            names |= {
+                field.validation_alias: name for name, field in fields.items() if field.validation_alias
+            }
+        lost = [key for key in value if key not in accepted and not _takes_extra(type(built))]
+        if lost:
+            return [
+                Problem((*path, key), "there is no such field", near_names(str(key), accepted, limit=1))
+                for key in lost
+            ]
+        pairs = ((key, item, getattr(built, names[key], None)) for key, item in value.items() if key in names)
+    else:
+        return []
+    return [problem for key, item, made in pairs for problem in dropped_fields(item, made, (*path, key))]
+
+
 def _unknown_within(annotations: Iterable[Any], value: Any, path: Path) -> list[Problem]:
     if isinstance(value, (list, tuple)):
         items: Iterable[tuple[Any, Any]] = enumerate(value)

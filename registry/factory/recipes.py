@@ -144,14 +144,15 @@ class _Writer:
 
     def _derived(self, value: Any) -> Recipe | None:
         """How something can be built that the factory has not built: by its class, if that is registered."""
-        bound = isinstance(value, partial) and not value.args
-        fields = value.keywords if bound else _live_fields(value)
-        if fields is None:
-            return None
-        artifact = value.func if bound else type(value)
-        for registry in (self._names.home, *self._names.registries.values()):
-            for name in names_of(registry, artifact):
-                return Recipe(registry, name, artifact, scheme_of(name, artifact), bound, fields)
+        ways: list[tuple[Any, bool, dict[str, Any] | None]] = [(type(value), False, _live_fields(value))]
+        if isinstance(value, partial) and not value.args:
+            ways = [(value.func, True, value.keywords)]
+        elif callable(value):
+            ways.append((value, True, {}))
+        for artifact, bound, fields in ways:
+            for registry in (self._names.home, *self._names.registries.values()):
+                for name in names_of(registry, artifact) if fields is not None else ():
+                    return Recipe(registry, name, artifact, scheme_of(name, artifact), bound, fields or {})
         return None
 
     def _written(self, recipe: Recipe, path: Path) -> dict[str, Any]:
@@ -239,6 +240,8 @@ def _live_fields(value: Any) -> dict[str, Any] | None:
         return {**named, **(value.model_extra or {})}
     if is_dataclass(kind):
         return {field.name: getattr(value, field.name) for field in dataclass_fields(kind) if field.init}
+    if issubclass(kind, tuple) and hasattr(kind, "_fields"):
+        return dict(zip(kind._fields, value, strict=True))
     if hasattr(kind, "__attrs_attrs__"):
         return {field.alias: getattr(value, field.name) for field in kind.__attrs_attrs__ if field.init}
     return None

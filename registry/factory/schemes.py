@@ -2,68 +2,56 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Callable, Mapping
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, get_type_hints
+from contextlib import suppress
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
 from registry.annotations import checkable
 from registry.errors import CoercionError, ConformanceError, SerializationError, ValidationError
-from registry.factory.problems import Problem, Source, does_not_fit, problems_of, unknown_fields
+from registry.factory.parameters import ABSENT, REQUIRED, Parameter, parameters_of
+from registry.factory.problems import (
+    Problem,
+    Source,
+    does_not_fit,
+    dropped_fields,
+    problems_of,
+    unknown_fields,
+)
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 MAX_OMITTED_LENGTH = 500
 
-_KINDS_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+_NEVER_COPIED = (str, int, float, bytes, type(None), type)
+"""The defaults that pydantic takes as they are; of others it makes a copy, if not told how to get them."""
 
 
 def model_of(name: str, artifact: Callable[..., Any]) -> type[BaseModel]:
     """The pydantic model whose fields are the parameters of ``artifact``.
 
+    A name that a model keeps for itself (``_x``, ``model_config``) is the alias of a field with another name.
+
     Raises:
         ConformanceError: it has no signature, a parameter that cannot be given by name, or an annotation that
-            cannot be resolved here. Parameters whose names pydantic keeps for itself (``_x``) keep their
-            defaults and are no fields; without a default they are an error too.
+            cannot be resolved here.
     """
-    from pydantic import BaseModel, ConfigDict, create_model
+    from pydantic import BaseModel, create_model
 
     if isinstance(artifact, type) and issubclass(artifact, BaseModel):
         return artifact
-    parameters = _signature(name, artifact).parameters.values()
-    open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
-    hints = _hints(name, artifact)
-    fields: dict[str, Any] = {}
-    for parameter in parameters:
-        if parameter.kind in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL):
-            continue
-        if parameter.kind not in _KINDS_BY_NAME:
-            raise ConformanceError(
-                f"{name!r} takes {parameter.name!r} by position only, and a config has names only",
-                suggestions=[f"let {parameter.name!r} be given by name"],
-                context={"key": name, "parameter": parameter.name},
-            )
-        default = ... if parameter.default is inspect.Parameter.empty else parameter.default
-        if parameter.name.startswith("_") or parameter.name == "model_config":
-            if default is ...:
-                raise ConformanceError(
-                    f"{name!r} needs {parameter.name!r}, a name that pydantic keeps for itself",
-                    suggestions=[f"give {parameter.name!r} a default, or another name"],
-                    context={"key": name, "parameter": parameter.name},
-                )
-            continue
-        fields[parameter.name] = (checkable(hints.get(parameter.name, Any)), default)
-    options = ConfigDict(
-        extra="allow" if open_ended else "forbid", arbitrary_types_allowed=True, protected_namespaces=()
-    )
+    parameters = parameters_of(name, artifact)
+    taken = {parameter.name for parameter in parameters.named}
+    fields = {_field_name(parameter.name, taken): _field(parameter) for parameter in parameters.named}
     with warnings.catch_warnings():
         # A parameter called copy or json hides a method of pydantic's, which nobody calls on these models.
         warnings.filterwarnings("ignore", "Field name .* shadows an attribute", UserWarning)
         try:
-            return create_model(name.title().replace("_", "") or "Config", __config__=options, **fields)
+            base = _base_model(parameters.extra)
+            return create_model(name.title().replace("_", "") or "Config", __base__=base, **fields)  # type: ignore[call-overload,no-any-return]
         except Exception as error:  # of pydantic, or of what an annotation brings along
             raise ConformanceError(
                 f"{name!r} has a parameter of which pydantic can make no field: {error}",
@@ -72,33 +60,75 @@ def model_of(name: str, artifact: Callable[..., Any]) -> type[BaseModel]:
             ) from error
 
 
-def _signature(name: str, artifact: Callable[..., Any]) -> inspect.Signature:
-    try:
-        return inspect.signature(artifact)
-    except (TypeError, ValueError):
-        raise ConformanceError(
-            f"{name!r} has no signature that Python can tell",
-            suggestions=["register a Python function that calls it"],
-            context={"key": name},
-        ) from None
+@lru_cache(1)
+def _scheme() -> type[BaseModel]:
+    """The base of all models that are made of parameters."""
+    from pydantic import BaseModel, ConfigDict
+
+    class Scheme(BaseModel):
+        model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())
+
+    return Scheme
 
 
-def _hints(name: str, artifact: Callable[..., Any]) -> dict[str, Any]:
-    """The annotations, resolved. Taking one that is not for "anything" would let a wrong config through."""
-    target: Any = artifact.__init__ if isinstance(artifact, type) else artifact  # type: ignore[misc]
-    if not hasattr(target, "__annotations__"):
-        return {}  # a partial, or a builtin
-    try:
-        return get_type_hints(target, include_extras=True)
-    except Exception as error:  # whatever an annotation's evaluation raises: it is the user's code
-        raise ConformanceError(
-            f"An annotation of {name!r} cannot be resolved in this process: {error}",
-            suggestions=[
-                "define what it names where the function is defined, and not only for type checking",
-                "do without `from __future__ import annotations` in a script whose functions travel by value",
-            ],
-            context={"key": name},
-        ) from error
+def _base_model(extra: Any) -> type[BaseModel]:
+    """The base of a scheme whose further keywords have this type hint."""
+    if extra is REQUIRED:
+        return _scheme()
+    body = {
+        "__module__": __name__,
+        "__annotations__": {"__pydantic_extra__": dict[str, checkable(extra)]},  # type: ignore[misc]
+    }
+    kind: Any = type(_scheme())
+    return cast("type[BaseModel]", kind("OpenScheme", (_scheme(),), body, extra="allow"))
+
+
+def _field_name(parameter: str, taken: set[str]) -> str:
+    from pydantic import BaseModel
+
+    name = parameter.lstrip("_") if parameter.startswith("_") else parameter
+    if parameter.startswith("_") or (name.startswith("model_") and hasattr(BaseModel, name)):
+        name = f"{name}_"
+        while name in taken:
+            name = f"{name}_"
+    return name
+
+
+def _field(parameter: Parameter) -> tuple[Any, Any]:
+    """The annotation and description of a field. A default is never passed to the callable, only shown."""
+    from pydantic import Field
+
+    if parameter.field is not None:
+        return parameter.field.annotation, parameter.field
+    options: dict[str, Any] = (
+        {"alias": parameter.name} if _field_name(parameter.name, set()) != parameter.name else {}
+    )
+    default, factory = parameter.default, parameter.factory
+    if default is ABSENT:
+        options |= {"default": None, "json_schema_extra": _hide_default}
+    elif default is not REQUIRED and not isinstance(default, _NEVER_COPIED):
+        factory = partial(_itself, default)
+        options["json_schema_extra"] = partial(_show_default, default)
+    elif default is not REQUIRED:
+        options["default"] = default
+    if factory is not None:
+        options["default_factory"] = factory
+    return checkable(parameter.annotation), Field(**options)
+
+
+def _hide_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
+def _itself(default: Any) -> Any:
+    return default
+
+
+def _show_default(default: Any, schema: dict[str, Any]) -> None:
+    from pydantic_core import to_jsonable_python
+
+    with suppress(Exception):  # of pydantic, or of the default's own methods: then it is not shown
+        schema["default"] = to_jsonable_python(default)
 
 
 def fields_of(name: str, config: object) -> Mapping[str, Any]:
@@ -114,7 +144,7 @@ def fields_of(name: str, config: object) -> Mapping[str, Any]:
     if isinstance(config, Mapping):
         return config
     if isinstance(config, BaseModel):
-        return dict(config)
+        return arguments_of(config) if isinstance(config, _scheme()) else dict(config)
     raise CoercionError(
         f"A config for {name!r} is a mapping or a pydantic model, not of type {type(config).__name__}",
         suggestions=[
@@ -140,6 +170,7 @@ def validated(
         instance = model.model_validate(dict(config))
     except PydanticError as error:
         raise does_not_fit(name, problems_of(error, config, problems), source) from error
+    problems = problems or dropped_fields(config, instance)
     if problems:
         raise does_not_fit(name, problems, source)
     return instance
@@ -149,7 +180,27 @@ def call_with(artifact: Callable[..., Any], config: BaseModel) -> Any:
     """Call ``artifact`` with the fields of ``config`` as they are, nested models not taken apart."""
     if isinstance(artifact, type) and isinstance(config, artifact):
         return config
-    return artifact(**{**dict(config), **(config.model_extra or {})})
+    return artifact(**arguments_of(config))
+
+
+def arguments_of(config: BaseModel) -> dict[str, Any]:
+    """The keywords of a call: the fields that were given, by their aliases. Python fills in the others."""
+    fields = type(config).model_fields
+    return {
+        (fields[name].alias or name) if name in fields else name: value
+        for name, value in config
+        if name in config.model_fields_set
+    }
+
+
+def defaults_of(config: BaseModel) -> dict[str, Any]:
+    """The fields that were not given and have a default, by their aliases."""
+    fields = type(config).model_fields
+    return {
+        fields[name].alias or name: value
+        for name, value in config
+        if name not in config.model_fields_set and fields[name].json_schema_extra is not _hide_default
+    }
 
 
 _schemes: WeakKeyDictionary[Any, type[BaseModel]] = WeakKeyDictionary()
@@ -190,6 +241,8 @@ def loosened(model: type[BaseModel], free: frozenset[str], only: frozenset[str] 
             fields[name] = (field.annotation, field)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Field name .* shadows an attribute", UserWarning)
+        if issubclass(model, _scheme()):
+            return create_model(model.__name__, __base__=model.__bases__[0], **fields)
         return create_model(model.__name__, __config__=model.model_config, **fields)
 
 

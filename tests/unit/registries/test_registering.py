@@ -154,14 +154,14 @@ def test_a_scheme_registry_refuses_what_is_neither_callable_nor_json(define, val
 @pytest.mark.parametrize(
     ("config", "part", "why"),
     [
-        ({"opt": {"betas": (0.9, 0.99)}}, "opt.betas", "tuple is no type of JSON"),
+        ({"opt": {"betas": (0.9, 0.99)}}, "opt.betas", "tuple is not a JSON type"),
         ({"opt": [1, {"lr": float("nan")}]}, "opt.1.lr", "nan is no JSON number"),
         ({"layers": {1: 2}}, "layers", "its key 1 is no text"),
         ({"a": ["ok", "\ud800"]}, "a.1", "U+D800 in it is half of a pair"),
         ({"a": {"\ud800": 1}}, "a", "U+D800 in it is half of a pair"),
         ({"a": -(10**5000)}, "a", "it has more than 4,300 digits"),
-        ({"a": OrderedDict()}, "a", "OrderedDict is no type of JSON"),
-        ({1}, "(root)", "set is no type of JSON"),
+        ({"a": OrderedDict()}, "a", "collections.OrderedDict is not a JSON type"),
+        ({1}, "(root)", "set is not a JSON type"),
         (nested(64), "x.x.x", "it is nested more than 64 deep"),
         (holding_itself(), "a.me", "it holds itself"),
     ],

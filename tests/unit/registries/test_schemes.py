@@ -5,10 +5,19 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 
+import numpy
 import pydantic
 import pytest
 
-from registry import CoercionError, ConformanceError, RegistryError, SchemeRegistry, SerializationError
+from registry import (
+    CoercionError,
+    ConformanceError,
+    FunctionalRegistry,
+    RegistryError,
+    SchemeRegistry,
+    SerializationError,
+    TypeRegistry,
+)
 from tests.unit.registries.artifacts import defined_as
 
 
@@ -170,17 +179,19 @@ def test_parameters_with_the_names_of_pydantics_methods_are_fields_like_any(conf
         assert configs.execute("awkward", copy="20") == (1, 20, 3, 4, 5)
 
 
-@pytest.mark.parametrize("parameter", ["_hidden", "model_config"])
-def test_a_parameter_that_pydantic_keeps_for_itself_is_no_field_and_needs_a_default(configs, parameter):
-    configs.register_artifact(awkward)
-    configs.register_artifact("needy", defined_as(f"def needy({parameter}): return 1", "needy"))
+@pytest.mark.parametrize(
+    "parameter", ["_hidden", "__twice", "model_config", "model_fields", "model_validate"]
+)
+def test_a_parameter_may_have_a_name_that_pydantic_keeps_for_itself(configs, parameter):
+    configs.register_artifact(
+        "needy", defined_as(f"def needy({parameter}: int, hidden_=1): return {parameter}", "needy")
+    )
 
-    with pytest.raises(ConformanceError):
-        configs.execute("awkward", {parameter: 10})
-    with pytest.raises(ConformanceError, match=f"'needy' needs '{parameter}'") as caught:
-        configs.get_model("needy")
-
-    assert caught.value.suggestions
+    assert configs.execute("needy", {parameter: "10"}) == 10
+    assert configs.execute("needy", configs.build_config("needy", {parameter: 10})) == 10
+    assert list(configs.json_schema("needy")["properties"]) == [parameter, "hidden_"]
+    with pytest.raises(ConformanceError, match=parameter):
+        configs.execute("needy", {parameter: "ten"})
 
 
 def test_an_annotation_that_means_nothing_here_is_named(configs):
@@ -244,3 +255,25 @@ def test_a_config_is_a_mapping_or_a_model(define, config):
         with pytest.raises(CoercionError, match="A config for 'train' is a mapping or a pydantic model"):
             use("train", config)
     assert registry.execute("train", registry.build_config("train", {"lr": 1})) == {"lr": 1}
+
+
+def test_functional_and_type_registries_have_schemas_too(define):
+    functions, types = define(FunctionalRegistry), define(TypeRegistry)
+    functions.register_artifact(train)
+    types.register_artifact(Point)
+
+    assert functions.json_schema("train")["required"] == ["lr"]
+    assert list(types.get_model("Point").model_fields) == ["x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("scalar", "advice"),
+    [("float32", "use float(...)"), ("int64", "use int(...)"), ("bool_", "use bool(...)")],
+)
+def test_a_scalar_of_numpy_is_refused_with_the_number_to_use(configs, scalar, advice):
+    value = getattr(numpy, scalar)(1)
+
+    with pytest.raises(CoercionError, match="numpy") as caught:
+        configs.register_artifact("careful", {"lr": value})
+
+    assert caught.value.suggestions == [advice]
