@@ -17,7 +17,12 @@ except ImportError:
 from registry import settings
 from registry.commands import backups, doctor, entries, keys, moving, versions
 from registry.commands import tokens as token_commands
-from registry.commands.terminal import drop_what_cannot_be_written, explained, show_what_cannot_be_encoded
+from registry.commands.terminal import (
+    drop_what_cannot_be_written,
+    explained,
+    open_closed_streams,
+    show_what_cannot_be_encoded,
+)
 from registry.commands.watch import watch
 from registry.conformance.command import conformance
 from registry.errors import ValidationError
@@ -144,6 +149,7 @@ Chaos = Annotated[
 
 def main() -> None:
     """Entry point of ``registry`` and of ``python -m registry``; exits 2 on a mistake in the set-up."""
+    open_closed_streams()
     show_what_cannot_be_encoded()
     try:
         app(prog_name="registry")

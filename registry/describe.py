@@ -9,6 +9,7 @@ from registry.errors import RemoteError, ValidationError
 from registry.hierarchy import levels
 from registry.origin import origin_of
 from registry.storage.base import Storage
+from registry.text import visible
 from registry.versions.deprecation import Deprecation
 
 if TYPE_CHECKING:
@@ -156,6 +157,10 @@ _HEADINGS = ("Name", "Kind", "Signature", "Summary", "Origin", "Stored")
 
 
 def _cells(described: Description) -> tuple[str, ...]:
+    return tuple(map(visible, _texts(described)))
+
+
+def _texts(described: Description) -> tuple[str, ...]:
     kind = f"{described.kind}, lazy".lstrip(", ") if described.state == "lazy" else described.kind
     if described.alias_of is not None:
         kind = f"alias of {described.alias_of}"

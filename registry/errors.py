@@ -41,6 +41,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
+from registry.text import visible
+
 
 class ValidationError(Exception):
     """Root of the tree: what was asked cannot be done, and why.
@@ -70,9 +72,10 @@ class ValidationError(Exception):
         self.context = dict(context or {})
 
     def __str__(self) -> str:
-        lines = [self.message]
-        lines += [f"  suggestion: {suggestion}" for suggestion in self.suggestions]
-        lines += [f"  {name}: {value}" for name, value in self.context.items()]
+        """For people: each part on one line, without anything that a terminal would obey."""
+        lines = [visible(self.message)]
+        lines += [f"  suggestion: {visible(suggestion)}" for suggestion in self.suggestions]
+        lines += [f"  {visible(name)}: {visible(str(value))}" for name, value in self.context.items()]
         return "\n".join(lines)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -266,10 +266,10 @@ def _parsed(value: str) -> Any:
 def _text_of(value: str) -> str:
     try:
         if value == "-":
-            return _bounded(sys.stdin.buffer).decode()
+            return _bounded(sys.stdin.buffer).decode("utf-8-sig")
         if value.startswith("@"):
             with Path(value[1:]).open("rb") as file:
-                return _bounded(file).decode()
+                return _bounded(file).decode("utf-8-sig")
     except OSError as error:
         raise ValidationError(
             f"Cannot read {value[1:]}: {error.strerror}",

@@ -16,15 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from registry.errors import ValidationError
+from registry.text import visible
 
 _PIPE_WIDTH = 100_000
-
-
-def visible(text: str) -> str:
-    """``text`` on one line, with escapes for what would command a terminal or reorder what is read there."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def say(text: str) -> None:
@@ -38,6 +32,22 @@ def say_json(value: Any) -> None:
     text = json.dumps(value, indent=2, ensure_ascii=ascii_only)
     # Only strings can hold these, and there an escape is the same character.
     typer.echo("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
+
+
+def open_closed_streams() -> None:
+    """Give a process that was started with closed standard streams ones that fail as closed ones do.
+
+    Python has None in their place, and the next file or socket would get their descriptors.
+    """
+    for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            # Reading only: what is written to a closed output is an error, and not lost in silence.
+            flags = os.O_WRONLY if descriptor == 2 else os.O_RDONLY
+            opened = os.open(os.devnull, flags)
+            if opened != descriptor:
+                os.dup2(opened, descriptor)
+                os.close(opened)
+            setattr(sys, name, open(descriptor, mode, closefd=False))  # noqa: SIM115 - for the process
 
 
 def show_what_cannot_be_encoded() -> None:

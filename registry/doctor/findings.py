@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from registry.errors import ValidationError
+from registry.text import visible
 
 Verdict = Literal["ok", "note", "wrong"]
 
@@ -52,8 +53,8 @@ class Diagnosis(NamedTuple):
         """What came of it, in a sentence."""
         wrong = [found for found in self.findings if found.verdict == "wrong"]
         if wrong:
-            return f"{self.asked}: {wrong[-1].text}"
-        return f"{self.asked}: nothing is wrong"
+            return f"{visible(self.asked)}: {wrong[-1].text}"
+        return f"{visible(self.asked)}: nothing is wrong"
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: ``asked``, ``usable``, ``summary``, and ``findings`` with their facts."""
@@ -82,8 +83,12 @@ class Diagnosis(NamedTuple):
 def finding(
     about: str, verdict: Verdict, text: str, suggestions: Iterable[str] = (), **facts: Any
 ) -> Finding:
-    """A finding from which passwords in addresses are left out."""
-    return Finding(about, verdict, redacted(text), tuple(map(redacted, suggestions)), facts)
+    """A finding that can be shown: without passwords, and without anything that a terminal would obey."""
+    return Finding(about, verdict, _shown(text), tuple(map(_shown, suggestions)), facts)
+
+
+def _shown(text: str) -> str:
+    return visible(redacted(text))
 
 
 def from_error(about: str, error: ValidationError, verdict: Verdict = "wrong", **facts: Any) -> Finding:

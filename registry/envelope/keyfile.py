@@ -141,7 +141,7 @@ def _read_private(location: _Location) -> tuple[tuple[int, ...], str]:
         _refuse_unreadable(location, error)
     if len(raw) > MAX_KEY_FILE_BYTES:
         _refuse(location.path, "is no key file: it is too large", "see docs/trust.md, 'The key file'")
-    return _stamp(status), raw.decode("utf-8", "replace")
+    return _stamp(status), raw.decode("utf-8-sig", "replace")
 
 
 def _check_private(location: _Location, status: os.stat_result) -> None:

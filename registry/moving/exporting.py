@@ -84,7 +84,7 @@ def export_entries(
     names = names or sorted(sizes)
     export = _Export(whole, token, prefix, progress, sum(sizes.get(name, 0) for name in names))
     with _written(target) as file:
-        file.write(first_line(whole.address))
+        file.write(first_line(whole.url))
         for name in names:
             export.add(file, name)
         if not (export.done or allow_empty):
@@ -134,9 +134,9 @@ class _Export:
 def _nothing_to_export(server: RegistryServer, prefix: str) -> NamespaceError:
     which = f" under a key that begins with {prefix!r}" if prefix else ""
     return NamespaceError(
-        f"{server.address} shows nothing to export{which}",
+        f"{server.url} shows nothing to export{which}",
         ["a token sees the namespaces that it may read: registry namespaces", EVEN_IF_EMPTY],
-        {"server": server.address, "prefix": prefix},
+        {"server": server.url, "prefix": prefix},
     )
 
 

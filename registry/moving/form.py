@@ -97,7 +97,7 @@ def _parsed_lines(file: IO[bytes], name: str) -> Iterator[tuple[int, int, dict[s
         if len(raw) > MAX_LINE_BYTES:
             raise _bad(name, number, f"it is longer than {MAX_LINE_BYTES:,} bytes")
         try:
-            line = parse_json(raw.decode())
+            line = parse_json(raw.decode("utf-8-sig"))
         except UnicodeDecodeError:
             raise _bad(name, number, "it is not UTF-8") from None
         except ValidationError as error:

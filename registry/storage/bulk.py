@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from registry.envelope.form import Envelope
 from registry.storage.connection import PAGE_ENTRIES, Body, Connection
-from registry.storage.problems import outside_contract
+from registry.storage.problems import is_current, outside_contract
 from registry_client.api.batch import batch_delete, batch_get, batch_set
 from registry_client.api.entries import list_items
 from registry_client.types import UNSET
@@ -169,13 +169,3 @@ def _is_get(outcome: Wire) -> bool:
 
 def _is_delete(outcome: Wire) -> bool:
     return outcome.get("outcome") == "missing" or type(outcome.get("revision")) is int
-
-
-def is_current(current: object) -> bool:
-    """Whether this is what the loser of a condition is told of the entry, or nothing."""
-    return current is None or (
-        isinstance(current, dict)
-        and type(current.get("revision")) is int
-        and type(current.get("etag")) is str
-        and type(current.get("digest")) is str
-    )

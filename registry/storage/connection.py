@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple, cast
@@ -56,7 +57,8 @@ class Connection:
     """
 
     def __init__(self, address: Address, token: str | None = None) -> None:
-        self.address = address
+        url = address.url
+        self.address = address if url is None else address._replace(url=_without_credentials(url))
         self._token = token
         self._client: tuple[Servers, Client] | None = None
         self._read: tuple[str, Servers] | None = None
@@ -212,20 +214,36 @@ _known: dict[str, Servers] = {}
 
 
 def _servers_of(text: str) -> Servers:
-    urls = [url.strip() for url in text.split(",")]
+    urls = [url.strip() for url in _without_credentials(text).split(",")]
     for url in urls:
         _check_url(url)
     servers = Servers(urls)
     return _known.setdefault(servers.text, servers)
 
 
+_CREDENTIALS = re.compile(r"(?<=//)[^,]*@|^[^,/]*@|(?<=,)[^,/]*@")
+
+
+def _without_credentials(text: str) -> str:
+    """Addresses without user and password, which are not sent, and must not be shown (RFC 3986, 3.2.1)."""
+    bare = _CREDENTIALS.sub("", text)
+    if bare != text:
+        warnings.warn(
+            f"The user and password in a registry server's address are not used: it is {bare}. "
+            "Give a token instead: REGISTRY_SERVER_TOKEN, or token=",
+            UserWarning,
+            stacklevel=2,
+        )
+    return bare
+
+
 def _checked_host(host: str) -> str:
     if not _IN_NO_HOST.search(host) and (":" not in host or _is_ipv6(host)):
         return host
     raise ValidationError(
-        f"Not a server's host: {host!r}",
+        f"Not a server's host: {host.rpartition('@')[2]!r}",
         suggestions=["a whole address is given as REGISTRY_SERVER_URL, or url=", "a host is: localhost"],
-        context={"host": host},
+        context={"host": host.rpartition("@")[2]},
     )
 
 

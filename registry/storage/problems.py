@@ -17,6 +17,7 @@ from registry.errors import (
 )
 from registry_client.models import (
     BatchSetResult,
+    Capabilities,
     ContainsAnswer,
     CurrentEntry,
     EntryAnswer,
@@ -25,6 +26,7 @@ from registry_client.models import (
     LengthAnswer,
     Problem,
     SetEntryResult,
+    Stats,
 )
 from registry_client.types import Unset
 
@@ -147,6 +149,10 @@ def _is_text(value: object) -> bool:
     return type(value) is str
 
 
+def _are_texts(values: object) -> bool:
+    return isinstance(values, list) and all(map(_is_text, values))
+
+
 def _is_page(page: Any, members: object) -> bool:
     return type(members) is list and (isinstance(page.next_, Unset) or _is_text(page.next_))
 
@@ -156,7 +162,24 @@ def _is_entry(entry: Any) -> bool:
 
 
 def _is_current(current: CurrentEntry | Unset | None) -> bool:
-    return isinstance(current, Unset | None) or _is_entry(current)
+    return isinstance(current, Unset | None) or is_current(current.to_dict())
+
+
+def is_current(current: object) -> bool:
+    """Whether this is what the loser of a condition is told of the entry, or nothing."""
+    if current is None:
+        return True
+    return (
+        isinstance(current, dict)
+        and type(current.get("revision")) is int
+        and all(type(current.get(name)) is str for name in ("etag", "digest"))
+        and isinstance(current.get("signature"), str | None)
+        and _is_meta(current.get("meta"))
+    )
+
+
+def _is_meta(meta: object) -> bool:
+    return meta is None or (isinstance(meta, dict) and all(map(_is_text, meta.values())))
 
 
 _AS_SPECIFIED: Final[Mapping[type, Callable[[Any], bool]]] = {
@@ -172,7 +195,13 @@ _AS_SPECIFIED: Final[Mapping[type, Callable[[Any], bool]]] = {
         _is_current(outcome.current) if outcome.outcome == "refused" else _is_text(outcome.etag)
         for outcome in result.outcomes
     ),
+    Capabilities: lambda offers: _is_text(offers.protocol) and _are_texts(offers.profiles),
+    Stats: lambda stats: _is_text(stats.version),
     Problem: lambda problem: (
-        type(problem.status) is int and _is_text(problem.detail) and _is_current(problem.current)
+        type(problem.status) is int
+        and _is_text(problem.detail)
+        and _is_text(problem.code)
+        and _is_current(problem.current)
+        and (isinstance(problem.suggestions, Unset) or _are_texts(problem.suggestions))
     ),
 }

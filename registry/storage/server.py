@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
 
 from registry.errors import NamespaceError
 from registry.storage.connection import Address, Connection
@@ -41,12 +40,6 @@ class RegistryServer:
         """The server's base URL; of several, the one that is asked now."""
         return self._connection.url
 
-    @property
-    def address(self) -> str:
-        """``url`` without the user and password that may stand in it."""
-        parts = urlsplit(self.url)
-        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-
     def namespaces(self, prefix: str = "") -> Iterator[NamespaceSummary]:
         """The namespaces that hold entries and begin with ``prefix``, by name."""
         for page in self._connection.pages(list_namespaces, prefix=prefix):
@@ -57,9 +50,9 @@ class RegistryServer:
         """What to raise where a namespace that was named holds nothing; offers near names."""
         near = near_names(namespace, (found.namespace for found in self.namespaces()))
         return NamespaceError(
-            f"{namespace} holds nothing at {self.address}",
+            f"{namespace} holds nothing at {self.url}",
             suggestions=[*(near or ["registry namespaces lists those that do"]), EVEN_IF_EMPTY],
-            context={"namespace": namespace, "server": self.address},
+            context={"namespace": namespace, "server": self.url},
         )
 
     def health(self) -> None:

@@ -206,7 +206,7 @@ def parse_lock(text: str | bytes, path: str) -> Content:
         LockFileError: it is none; names ``path``.
     """
     try:
-        document = parse_json(text if isinstance(text, str) else text.decode())
+        document = parse_json(text if isinstance(text, str) else text.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise _no_lock(path, "it is not UTF-8") from None
     except SerializationError as error:
