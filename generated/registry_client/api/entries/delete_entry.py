@@ -6,6 +6,7 @@ import httpx
 
 from ... import errors
 from ...client import AuthenticatedClient, Client
+from ...models.delete_entry_if_none_match import DeleteEntryIfNoneMatch
 from ...models.delete_entry_result import DeleteEntryResult
 from ...models.problem import Problem
 from ...types import UNSET, Response, Unset
@@ -16,10 +17,14 @@ def _get_kwargs(
     *,
     key: str,
     if_match: str | Unset = UNSET,
+    if_none_match: DeleteEntryIfNoneMatch | Unset = UNSET,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
     if not isinstance(if_match, Unset):
         headers["If-Match"] = if_match
+
+    if not isinstance(if_none_match, Unset):
+        headers["If-None-Match"] = str(if_none_match)
 
     params: dict[str, Any] = {}
 
@@ -125,6 +130,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     key: str,
     if_match: str | Unset = UNSET,
+    if_none_match: DeleteEntryIfNoneMatch | Unset = UNSET,
 ) -> Response[DeleteEntryResult | Problem]:
     """Remove the artifact under a key
 
@@ -135,6 +141,7 @@ def sync_detailed(
         namespace (str):
         key (str):
         if_match (str | Unset):
+        if_none_match (DeleteEntryIfNoneMatch | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -148,6 +155,7 @@ def sync_detailed(
         namespace=namespace,
         key=key,
         if_match=if_match,
+        if_none_match=if_none_match,
     )
 
     response = client.get_httpx_client().request(
@@ -163,6 +171,7 @@ def sync(
     client: AuthenticatedClient | Client,
     key: str,
     if_match: str | Unset = UNSET,
+    if_none_match: DeleteEntryIfNoneMatch | Unset = UNSET,
 ) -> DeleteEntryResult | Problem | None:
     """Remove the artifact under a key
 
@@ -173,6 +182,7 @@ def sync(
         namespace (str):
         key (str):
         if_match (str | Unset):
+        if_none_match (DeleteEntryIfNoneMatch | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -187,6 +197,7 @@ def sync(
         client=client,
         key=key,
         if_match=if_match,
+        if_none_match=if_none_match,
     ).parsed
 
 
@@ -196,6 +207,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     key: str,
     if_match: str | Unset = UNSET,
+    if_none_match: DeleteEntryIfNoneMatch | Unset = UNSET,
 ) -> Response[DeleteEntryResult | Problem]:
     """Remove the artifact under a key
 
@@ -206,6 +218,7 @@ async def asyncio_detailed(
         namespace (str):
         key (str):
         if_match (str | Unset):
+        if_none_match (DeleteEntryIfNoneMatch | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -219,6 +232,7 @@ async def asyncio_detailed(
         namespace=namespace,
         key=key,
         if_match=if_match,
+        if_none_match=if_none_match,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -232,6 +246,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     key: str,
     if_match: str | Unset = UNSET,
+    if_none_match: DeleteEntryIfNoneMatch | Unset = UNSET,
 ) -> DeleteEntryResult | Problem | None:
     """Remove the artifact under a key
 
@@ -242,6 +257,7 @@ async def asyncio(
         namespace (str):
         key (str):
         if_match (str | Unset):
+        if_none_match (DeleteEntryIfNoneMatch | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -257,5 +273,6 @@ async def asyncio(
             client=client,
             key=key,
             if_match=if_match,
+            if_none_match=if_none_match,
         )
     ).parsed
