@@ -99,7 +99,7 @@ def create_app(
             version=version(DISTRIBUTION),
             tallies=tallies,
             asks_for_tokens=lambda: guard.on,
-            metrics=Metrics(store, hub, tallies),
+            metrics=Metrics(store, hub, tallies, guard, audit),
         ),
         "namespaces": Namespaces(store),
         "entries": Entries(store, settings.limits),
@@ -156,6 +156,8 @@ async def _lifespan(
     if owned is not None:
         await owned.open()
     pages.start()
+    if audit is not None:
+        audit.start()
     watching = asyncio.create_task(guard.watch())
     try:
         yield

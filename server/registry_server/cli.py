@@ -24,6 +24,7 @@ from registry_server.access.token_file import TokenFileError
 from registry_server.app import create_app, guard_of
 from registry_server.chaos.options import parse_chaos
 from registry_server.chaos.stage import ChaosProtocol, ChaosStage
+from registry_server.descriptors import raise_descriptor_limit
 from registry_server.protocol import RegistryProtocol
 from registry_server.settings import ServerSettings
 from registry_server.storage.base import StorageBackend, StorageSetupError
@@ -96,6 +97,7 @@ def serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
             not be bound.
     """
     logging.basicConfig(level=logging.DEBUG if settings.debug else logging.WARNING, stream=sys.stderr)
+    raise_descriptor_limit()
     logging.getLogger("connexion").setLevel(logging.ERROR)  # it warns of a security scheme that we compile
     if settings.workers > 1:
         _serve_by_workers(settings, say)

@@ -12,6 +12,8 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from registry_server.access.audit import AuditLog
+from registry_server.access.guard import Guard
 from registry_server.storage.base import StorageBackend, StorageCounters, Totals
 from registry_server.tallies import SECONDS, Tally
 from registry_server.watch import WatchHub
@@ -25,11 +27,18 @@ class Metrics:
     """The metrics of one server process."""
 
     def __init__(
-        self, backend: StorageBackend, hub: WatchHub, tallies: Callable[[], Mapping[str, Tally]]
+        self,
+        backend: StorageBackend,
+        hub: WatchHub,
+        tallies: Callable[[], Mapping[str, Tally]],
+        guard: Guard,
+        audit: AuditLog | None,
     ) -> None:
         self._backend = backend
         self._hub = hub
         self._tallies = tallies
+        self._guard = guard
+        self._audit = audit
 
     async def text(self) -> bytes:
         """Everything, as of now."""
@@ -44,6 +53,10 @@ class Metrics:
         yield GaugeMetricFamily("registry_entries", "Entries in all namespaces.", totals.entries)
         yield GaugeMetricFamily("registry_namespaces", "Namespaces with an entry.", totals.namespaces)
         yield GaugeMetricFamily("registry_watchers", "Requests that wait for a change.", self._hub.waiting)
+        if self._guard.path is not None:
+            yield from _of_tokens(self._guard)
+        if self._audit is not None:
+            yield from _of_audit(self._audit)
         counters = self._backend.counters()
         if counters is not None:
             yield from _of_storage(counters)
@@ -73,6 +86,24 @@ def _of_requests(tallies: Mapping[str, Tally]) -> Iterator[Metric]:
         latency.add_metric([operation], _cumulated(SECONDS, tally.in_bucket), tally.seconds)
     yield requests
     yield latency
+
+
+def _of_tokens(guard: Guard) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "registry_token_files_unread",
+        "Token and session files that could not be read a second ago.",
+        guard.unread,
+    )
+    yield GaugeMetricFamily(
+        "registry_reserve_descriptors",
+        "File descriptors kept to read these files with when no other is left.",
+        int(guard.reserve.held),
+    )
+
+
+def _of_audit(audit: AuditLog) -> Iterator[Metric]:
+    yield GaugeMetricFamily("registry_audit_waiting", "Lines of the audit log to be written.", audit.waiting)
+    yield CounterMetricFamily("registry_audit_lost", "Lines of the audit log that were lost.", audit.lost)
 
 
 def _of_storage(counters: StorageCounters) -> Iterator[Metric]:

@@ -10,15 +10,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from time import time
-from typing import Final
+from typing import Final, cast
 
+from registry_server.access.ended import EndedSessions
 from registry_server.access.needs import Needs
 from registry_server.access.scopes import EVERYWHERE, Permission, Scope, outermost
 from registry_server.access.token_file import Stamp, TokenFile, TokenFileError, read_token_file, stamp_of
 from registry_server.access.tokens import Token, id_in
+from registry_server.descriptors import Reserve
 from registry_server.problems import Problem
 
 log = logging.getLogger(__name__)
@@ -108,7 +110,10 @@ class Guard:
     def __init__(self, path: str | None, *, must_exist: bool = True) -> None:
         self.path = path
         self.ledger: Ledger | None = None
+        self.ended = None if path is None else EndedSessions(path)
+        self.reserve = Reserve()
         self._stamp: Stamp = ()
+        self._complaints: dict[str, str] = {}
         if path is not None:
             self._start(path, must_exist)
 
@@ -122,6 +127,20 @@ class Guard:
                     [f"make a first token: registry token new NAME --scope '*:admin' --tokens {path}"],
                     {"path": path},
                 ) from None
+        try:
+            cast(EndedSessions, self.ended).look()
+        except OSError as error:
+            # Not started without them: sessions that were logged out would be valid again.
+            raise TokenFileError(
+                f"The list of logged-out sessions {error.filename} cannot be read: {error.strerror}",
+                ["see who owns it and its folder", "or remove it: the sessions that it ends are valid again"],
+                {"path": error.filename},
+            ) from None
+
+    @property
+    def unread(self) -> int:
+        """How many of its files could not be read at the last look; what they said before is in force."""
+        return len(self._complaints)
 
     @property
     def on(self) -> bool:
@@ -130,31 +149,54 @@ class Guard:
 
     async def watch(self) -> None:
         """Look at the file again and again, until cancelled; in a thread, since its file system may stall."""
-        while self.path is not None:
-            await asyncio.sleep(LOOK_SECONDS)
-            await asyncio.to_thread(self.look)
+        if self.path is None:
+            return
+        try:
+            while True:
+                self.reserve.fill()
+                await asyncio.sleep(LOOK_SECONDS)
+                await asyncio.to_thread(self.look)
+        finally:
+            self.reserve.release()
 
     def look(self) -> None:
-        """Take over what the file says, if it has changed.
+        """Take over what the files say, if they have changed.
 
-        A file that is gone holds no token. One that cannot be used changes nothing, and is complained of.
+        A token file that is gone holds no token. One that cannot be read or used changes nothing: what it
+        said before stays in force, and each look tries again until it can be.
         """
+        self._look_at("tokens", self._look_at_tokens)
+        self._look_at("sessions", cast(EndedSessions, self.ended).look)
+
+    def _look_at(self, what: str, look: Callable[[], None]) -> None:
+        try:
+            try:
+                look()
+            except (OSError, TokenFileError):  # perhaps for want of a descriptor
+                with self.reserve.lent():
+                    look()
+        except (OSError, TokenFileError) as error:
+            said = error.message if isinstance(error, TokenFileError) else str(error)
+            if self._complaints.get(what) != said:  # once, not each second
+                log.error("%s; what it said before counts on, and it is read again each second", said)
+            self._complaints[what] = said
+        else:
+            if self._complaints.pop(what, None):
+                log.warning("The %s of %s can be read again", what, self.path)
+
+    def _look_at_tokens(self) -> None:
         assert self.path is not None
         try:
             stamp = stamp_of(os.stat(self.path))
-        except OSError:
-            stamp = ()
-        if stamp == self._stamp:
-            return
-        self._stamp = stamp
-        try:
-            self._take(read_token_file(self.path))
+            if stamp != self._stamp:
+                self._take(read_token_file(self.path))
         except FileNotFoundError:
-            self._close("is gone")
-        except TokenFileError as error:
-            log.error("%s; what it said before counts on", error.message)
+            if self._stamp:
+                self._close("is gone")
+        except TokenFileError:
             if self.ledger is None:
                 self._close("cannot be used")
+            raise
 
     def _take(self, file: TokenFile) -> None:
         self._stamp = file.stamp
@@ -162,6 +204,7 @@ class Guard:
 
     def _close(self, why: str) -> None:
         log.error("The token file %s %s: no request is admitted", self.path, why)
+        self._stamp = ()
         self.ledger = Ledger(TokenFile({}, os.urandom(32)))
 
     def admit(self, head: Mapping[bytes, bytes], needs: Needs, segments: list[str]) -> Access:

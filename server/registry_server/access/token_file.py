@@ -67,8 +67,10 @@ def read_token_file(path: str) -> TokenFile:
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
-    """What changes when the file does: content, by the time and file that holds it, and who may read it."""
-    return (status.st_mtime_ns, status.st_ino, status.st_size, status.st_mode, status.st_uid)
+    """What changes when the file does: content, by the times and file that hold it, and who may read it."""
+    # ctime too: a copy may keep the mtime and size of what it overwrites.
+    times = (status.st_mtime_ns, status.st_ctime_ns)
+    return (*times, status.st_dev, status.st_ino, status.st_size, status.st_mode, status.st_uid)
 
 
 def add_token(path: str, token: Token, *, show: Callable[[], None] = lambda: None) -> None:

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 from pathlib import Path
 
 from flask import Flask, Response, make_response, redirect, render_template, request
 from markupsafe import Markup
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from registry_server.access.ended import SESSION_SECONDS
 from registry_server.access.guard import Access, Guard
 from registry_server.access.pages import LOGIN, LOGOUT, reader_of
-from registry_server.access.sessions import COOKIE, SESSION_SECONDS, session_of
+from registry_server.access.sessions import COOKIE, end_session, session_of
 from registry_server.problems import Problem
 
+log = logging.getLogger(__name__)
+
 MAX_FORM_BYTES = 8 * 1024
+
+_NOT_RECORDED = (
+    "You are logged out here, but the server could not record it: a copy of your cookie may still open "
+    "pages of its other processes. Revoke the token if the cookie may have been copied"
+)
 
 
 def add_login(app: Flask, guard: Guard) -> None:
@@ -48,6 +57,11 @@ def add_login(app: Flask, guard: Guard) -> None:
     @app.post(LOGOUT)
     def log_out() -> Response:
         answer = _to(LOGIN)
+        try:
+            end_session(guard, request.headers.get("Cookie", "").encode("latin-1"))
+        except OSError as error:
+            log.error("A log-out cannot be recorded: %s", error)
+            answer = form(503, "", _NOT_RECORDED)
         answer.delete_cookie(COOKIE, httponly=True, samesite="Strict", secure=request.is_secure)
         return answer
 

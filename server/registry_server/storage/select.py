@@ -54,11 +54,17 @@ def default_url() -> str:
     """SQLite in the user's data directory, which is created, for its owner only, where it is not there.
 
     Raises:
-        StorageSetupError: the directory cannot be created.
+        StorageSetupError: the directory cannot be created, or the user has no home directory.
     """
     from platformdirs import user_data_path
 
-    folder = user_data_path("namestead", appauthor=False)
+    try:
+        folder = user_data_path("namestead", appauthor=False)
+    except RuntimeError:
+        raise StorageSetupError(
+            "the data directory is unknown, since this user has no home directory: set HOME, or name a file: "
+            "--storage sqlite:////path/to/registry.db, or keep nothing: --storage memory:"
+        ) from None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -71,10 +77,24 @@ def default_url() -> str:
 
 
 def file_of(url: str) -> Path | None:
-    """The file that a storage lies in; None where it lies in no file of its own."""
+    """The file that a storage lies in; None where it lies in no file of its own.
+
+    Raises:
+        StorageSetupError: its path begins with ``~``, and the home directory is unknown.
+    """
     scheme, _, rest = url.partition(":")
     path = unquote(rest.partition("?")[0].removeprefix("///"))
-    return Path(path).expanduser() if scheme.lower() == "sqlite" and path else None
+    return _at_home(path) if scheme.lower() == "sqlite" and path else None
+
+
+def _at_home(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise StorageSetupError(
+            f"{path} begins with a home directory that is unknown: set HOME, or give the whole path: "
+            "--storage sqlite:////path/to/registry.db"
+        ) from None
 
 
 def _memory(rest: str) -> StorageBackend:
@@ -96,7 +116,7 @@ def _sqlite(rest: str) -> StorageBackend:
         )
     from registry_server.storage.sqlite import SqliteBackend
 
-    return SqliteBackend(Path(path).expanduser(), **_sqlite_options(query))
+    return SqliteBackend(_at_home(path), **_sqlite_options(query))
 
 
 def _sqlite_options(query: str) -> dict[str, str]:
