@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
+from registry import settings
 from registry.commands.progress import bar
 from registry.commands.terminal import say, say_json
+from registry.errors import CoercionError
 
 if TYPE_CHECKING:
     from registry_server.storage.sqlite_backup import Summary
@@ -42,6 +46,8 @@ def backup(
     """
     from registry_server.backups import back_up_storage
 
+    if storage is None:
+        _check_that_default_is_meant()
     with bar("copying") as progress:
         store, summary = back_up_storage(storage, file, force=force, progress=progress)
     if as_json:
@@ -64,6 +70,8 @@ def restore(
     """
     from registry_server.backups import restore_storage
 
+    if storage is None:
+        _check_that_default_is_meant()
     with bar("restoring") as progress:
         store, (summary, kept) = restore_storage(file, storage, force=force, progress=progress)
     if as_json:
@@ -76,3 +84,34 @@ def restore(
 
 def _in_words(summary: Summary) -> str:
     return f"{summary.entries:,} entries of {summary.namespaces:,} namespaces ({summary.size:,} bytes)"
+
+
+def _check_that_default_is_meant() -> None:
+    """Refuse the default store if the environment names a server that does not use it.
+
+    A server uses it if it was started without ``--storage`` on this machine; of those, the one at the port
+    that `registry serve` takes. No other server's store can be known from here.
+    """
+    from registry.storage.connection import Address, Connection
+
+    servers = Connection(Address()).servers
+    for url in servers.urls:
+        parts = urlsplit(url)
+        if not _is_here(parts.hostname or "") or parts.port != settings.server_port():
+            raise CoercionError(
+                f"The environment names the server {parts.scheme}://{parts.netloc.rpartition('@')[2]}, "
+                "and the default store is not that server's",
+                [
+                    "run the command where that server's file is, and name the file: --storage sqlite:////path.db",
+                    "registry export -o FILE copies the entries of that server, over HTTP",
+                    "for the default store, unset REGISTRY_SERVER_URL and REGISTRY_SERVER_HOST",
+                ],
+            )
+
+
+def _is_here(host: str) -> bool:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return address.is_loopback or address.is_unspecified

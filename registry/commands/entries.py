@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from registry.commands.terminal import TextTable, print_facts, say, say_json, visible
+from registry.commands.terminal import TextTable, print_facts, say, say_json
 from registry.envelope.form import MAX_VALUE_BYTES, Envelope, parse_json
 from registry.errors import (
     CoercionError,
@@ -23,6 +23,7 @@ from registry.errors import (
     RegistryError,
     ValidationError,
 )
+from registry.text import visible
 from registry.versions.aliases import is_alias, target_of
 from registry.versions.deprecation import Deprecation
 from registry.versions.numbers import is_version

@@ -10,9 +10,10 @@ import typer
 
 from registry.commands.entries import AllowEmpty, AsJson, Prefix, Server, say_of_file
 from registry.commands.progress import bar
-from registry.commands.terminal import TextTable, say, say_json, visible
+from registry.commands.terminal import TextTable, say, say_json
 from registry.commands.watch import INTERRUPTED
 from registry.errors import CoercionError
+from registry.text import visible
 
 if TYPE_CHECKING:
     from registry.moving import Exported, Imported

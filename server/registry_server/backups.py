@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from registry import settings
-from registry.storage.connection import Address, Connection
 from registry_server.storage.base import StorageSetupError
 from registry_server.storage.select import backend_from_url, default_url, file_of
 from registry_server.storage.sqlite_backup import BackupError, Progress, Restored, Summary, back_up, restore
@@ -44,8 +40,6 @@ def restore_storage(
 
 
 def _file_behind(storage: str | None) -> Path:
-    if storage is None:
-        _check_that_default_is_meant()
     try:
         url = storage or default_url()
         backend_from_url(url)  # it says what is wrong with the URL
@@ -61,32 +55,3 @@ def _file_behind(storage: str | None) -> Path:
             ],
         )
     return store
-
-
-def _check_that_default_is_meant() -> None:
-    """Refuse the default store if the environment names a server that does not use it.
-
-    A server uses it if it was started without ``--storage`` on this machine; of those, the one at the port
-    that `registry serve` takes. No other server's store can be known from here.
-    """
-    servers = Connection(Address()).servers
-    for url in servers.urls:
-        parts = urlsplit(url)
-        if not _is_here(parts.hostname or "") or parts.port != settings.server_port():
-            raise BackupError(
-                f"The environment names the server {parts.scheme}://{parts.netloc.rpartition('@')[2]}, "
-                "and the default store is not that server's",
-                [
-                    "run the command where that server's file is, and name the file: --storage sqlite:////path.db",
-                    "registry export -o FILE copies the entries of that server, over HTTP",
-                    "for the default store, unset REGISTRY_SERVER_URL and REGISTRY_SERVER_HOST",
-                ],
-            )
-
-
-def _is_here(host: str) -> bool:
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host == "localhost"
-    return address.is_loopback or address.is_unspecified

@@ -104,6 +104,7 @@ class TestWithoutAName:
 
         assert not list(home.rglob("signing.keys"))
 
+    @pytest.mark.filterwarnings("ignore:The user and password")
     def test_secrets_are_not_shown(self, run, url):
         os.environ["REGISTRY_SERVER_TOKEN"] = "s3cret"
         address = url.replace("//", "//me:passw0rd@")

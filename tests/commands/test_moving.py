@@ -186,6 +186,7 @@ class TestExport:
         assert export_entries(home / "all.jsonl", [SPACE]).changing == [SPACE]
         assert lines_of(home / "all.jsonl")[-1] == {"end": True, "entries": 14}
 
+    @pytest.mark.filterwarnings("ignore:The user and password")
     def test_does_not_say_the_password_of_its_source(self, home, url):
         with_password = url.replace("://", "://user:secret@")
 

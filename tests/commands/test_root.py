@@ -251,3 +251,47 @@ class TestProcesses:
             assert "Traceback" not in ended.stderr
         told = process(home, "get", SPACE, "emoji", PYTHONIOENCODING="latin-1").stdout
         assert json.loads(told) == "😀"
+
+
+class TestStreamsThatAreClosed:
+    """A process may be started without standard streams; Python has None in their place."""
+
+    @pytest.mark.parametrize("arguments", [("ls", SPACE), ("--help",), ("key", "list"), ("doctor",)], ids=str)
+    @pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)], ids=str)
+    def test_a_command_says_a_line_or_nothing(self, run, home, storage, arguments, closed):
+        storage["k"] = 1
+        redirections = " ".join(f"{descriptor}>&-" for descriptor in closed)
+
+        ended = subprocess.run(
+            ["sh", "-c", f'"$@" {redirections}', "sh", *command(*arguments)],
+            capture_output=True,
+            encoding="utf-8",
+            env=dict(os.environ),
+            cwd=home,
+            timeout=60,
+        )
+
+        assert "Traceback" not in ended.stderr
+        if 1 in closed:
+            assert ended.returncode != 0
+            assert 2 in closed or ended.stderr.strip()
+
+
+@pytest.mark.parametrize("mark", [b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("way", ["file", "input"])
+def test_a_byte_order_mark_is_no_part_of_a_value(run, home, storage, way, mark):
+    raw = mark + b'{"lr": 0.1}'
+    (home / "value.json").write_bytes(raw)
+    place = "@value.json" if way == "file" else "-"
+
+    ended = subprocess.run(
+        command("set", SPACE, "marked", place),
+        input=raw,
+        capture_output=True,
+        env=dict(os.environ),
+        cwd=home,
+        timeout=60,
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    assert storage["marked"] == {"lr": 0.1}

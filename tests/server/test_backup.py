@@ -14,6 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from registry.commands import backups as commands
+from registry.errors import CoercionError
 from registry_server.backups import back_up_storage, restore_storage
 from registry_server.storage import sqlite_backup, sqlite_file
 from registry_server.storage.base import Put
@@ -466,10 +468,10 @@ class TestWhoseStoreTheDefaultIs:
         monkeypatch.setenv(name, value)
 
         for refused in (
-            lambda: back_up_storage(None, tmp_path / "b.db", progress=quiet),
-            lambda: restore_storage(backup, None, force=True, progress=quiet),
+            lambda: commands.backup(tmp_path / "b.db"),
+            lambda: commands.restore(backup, force=True),
         ):
-            with pytest.raises(BackupError, match="not that server's") as error:
+            with pytest.raises(CoercionError, match="not that server's") as error:
                 refused()
             advice = " ".join(error.value.suggestions)
             assert "--storage" in advice and "registry export" in advice
@@ -493,7 +495,9 @@ class TestWhoseStoreTheDefaultIs:
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
 
-        assert restore_storage(backup, None, progress=quiet)[1].summary.entries == 10
+        commands.restore(backup)
+
+        assert restore_storage(backup, None, force=True, progress=quiet)[1].summary.entries == 10
 
 
 # ---- files of older versions
