@@ -55,9 +55,9 @@ def is_read(method: str, path: str) -> bool:
 
     Args:
         method: of the request, in capitals.
-        path: of the request, without its query.
+        path: of the request; a query may follow.
     """
-    return method == "GET" or (method == "POST" and path.endswith(_READS_BY_POST))
+    return method == "GET" or (method == "POST" and path.partition("?")[0].endswith(_READS_BY_POST))
 
 
 class Call:
@@ -90,7 +90,7 @@ class Call:
         self._path = path
         self._headers = headers
         self._content = content
-        self._reads = is_read(method, path.partition("?")[0])
+        self._reads = is_read(method, path)
         self._repeatable = self._reads or "If-Match" in headers or "If-None-Match" in headers
         self._carries_over = carries_over
         self._started = started
