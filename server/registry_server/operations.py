@@ -26,9 +26,10 @@ from registry_server.access.pages import PageDoor
 from registry_server.access.scopes import Permission
 from registry_server.answers import Answer
 from registry_server.dispatch import DispatchTable
+from registry_server.page_fields import DOCS, PageFields
 from registry_server.parameters import Parameter, validator_of
 from registry_server.problems import CONTENT_TYPE, Problem, misfit, problem_of
-from registry_server.requests import Gate, Receive, parse_query, path_of, read_json_body
+from registry_server.requests import Gate, Receive, check_query, parse_query, path_of, read_json_body
 from registry_server.strict_json import parse_body
 from registry_server.tallies import Tally
 
@@ -241,7 +242,7 @@ class OperationStage(SpecMiddleware):
     def __init__(
         self, app: App, *, gate: Gate, guard: Guard, body_limit: int, audit: AuditLog | None = None
     ) -> None:
-        self._pages = PageDoor(app, guard)
+        self._pages = PageDoor(PageFields(app), guard)
         self._next = app
         self._gate = gate
         self._guard = guard
@@ -274,11 +275,12 @@ class OperationStage(SpecMiddleware):
         started, tally = perf_counter(), self._refused
         method: str = scope["method"]
         try:
-            head = self._gate.check(scope["headers"])
+            head = self._gate.check(scope["headers"], scope["http_version"])
             path = path_of(scope)
             found = self.table.find(path)
             if found is None:
-                _refuse_hidden_slash(path)
+                _refuse_slashes(path)
+                check_query(scope["query_string"])
                 await self._pages(scope, head, receive, send)
                 return
             methods, segments = found
@@ -332,14 +334,22 @@ class OperationStage(SpecMiddleware):
             self._guard.admit(head, operation.needs, segments)
 
 
-def _refuse_hidden_slash(path: bytes) -> None:
-    """404 for a path with ``%2F`` in it, which parts no segments here.
+def _refuse_slashes(path: bytes) -> None:
+    """404 for a path with ``%2F``, ``//`` or a slash at its end, none of which leads anywhere here.
 
-    It would part them in Connexion's own router: its stages would then read and validate the body, without
-    our limits.
+    Connexion's router would part segments at ``%2F``: its stages would then read and validate the body,
+    without our limits. It and Flask answer the others with a redirect, to ``http`` behind a TLS proxy too.
     """
-    if b"%2f" in path.lower():
-        raise Problem(404, "not_found", "There is no such path; an encoded slash does not part its segments")
+    if b"%2f" in path.lower() or b"//" in path or (path.endswith(b"/") and path not in _WITH_SLASH):
+        raise Problem(
+            404,
+            "not_found",
+            "There is no such path",
+            suggestions=["no path here ends with a slash or has an empty segment or an encoded slash"],
+        )
+
+
+_WITH_SLASH = (b"/", DOCS.encode())
 
 
 def _other_method(methods: Mapping[str, CompiledOperation], method: str) -> CompiledOperation:

@@ -5,14 +5,17 @@ what is no request, and an exchange of our own for each request.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import unquote
 
-from httptools import parse_url
+from httptools import HttpParserError, HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from registry_server.exchange import Exchange
 from registry_server.problems import CONTENT_TYPE, Problem
+from registry_server.target import HTTP1, is_host, split_absolute
 
 MAX_HELD_HEAD = 512 * 1024
 """Bytes of an unfinished head that are held, at most. What a finished one may have is `Limits.header_bytes`;
@@ -28,6 +31,11 @@ BODY_BYTES_PER_SECOND = 8 * 1024
 
 ANSWER_SECONDS = 60.0
 """How long an answer may wait for a client that reads nothing."""
+
+_TRAILERS: Any = deque[tuple[bytes, bytes]](maxlen=0)
+"""Takes the place of a request's header fields once they are complete. Trailer fields are discarded: merged
+into the header, they would evade a proxy that filters header fields (RFC 9110 section 6.5.1).
+"""
 
 
 class RegistryProtocol(HttpToolsProtocol):
@@ -73,23 +81,36 @@ class RegistryProtocol(HttpToolsProtocol):
         self._head_bytes = self._body_bytes = 0
 
     def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                raise ValueError("this server is not a tunnel")
+            return  # `_parse` gives this head to the parser once more
         self._within_head = False
         self._within_body = True
         self._began = None
         self._open_exchange()
 
     def _open_exchange(self) -> None:
-        """Uvicorn's `on_headers_complete`, less what `cli` never asks for: root path, WebSockets, limits."""
+        """Uvicorn's `on_headers_complete`, less what `cli` never asks for: root path, WebSockets, limits.
+
+        Raises:
+            ValueError: the version or the target is not one that this server answers.
+        """
         parser, scope = self.parser, self.scope
         version = parser.get_http_version()
         if version != "1.1":
+            if version not in HTTP1:
+                raise ValueError("the version is neither HTTP/1.1 nor HTTP/1.0")
             scope["http_version"] = version
-        url = parse_url(self.url)
-        path = url.path.decode("ascii")
-        scope["method"] = parser.get_method().decode("ascii")
+        scope["method"] = method = parser.get_method().decode("ascii")
+        target = self.url
+        if target[:1] != b"/" or b"#" in target:
+            target = self._origin_form(method, version)
+        raw_path, _, scope["query_string"] = target.partition(b"?")
+        path = raw_path.decode("ascii")
         scope["path"] = unquote(path) if "%" in path else path
-        scope["raw_path"] = url.path
-        scope["query_string"] = url.query or b""
+        scope["raw_path"] = raw_path
+        self.headers = _TRAILERS
         before = self.cycle
         self.cycle = Exchange(
             scope,
@@ -110,17 +131,47 @@ class RegistryProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
 
+    def _origin_form(self, method: str, version: str) -> bytes:
+        """Return the target in origin form; of one in absolute form the authority replaces the Host.
+
+        Both are defined in RFC 9112 section 3.2. A Host that is missing, repeated or malformed is left as it
+        is, for `Gate` to refuse.
+
+        Raises:
+            ValueError: the target does not have a form that ``method`` may have.
+        """
+        if self.url == b"*" and method == "OPTIONS":
+            return self.url
+        authority, target = split_absolute(self.url)
+        fields = self.headers
+        hosts = [number for number, (name, _) in enumerate(fields) if name == b"host"]
+        if not hosts and version == "1.0":
+            fields.append((b"host", authority))
+        for number in hosts:
+            if is_host(fields[number][1]):
+                fields[number] = (b"host", authority)
+        return target
+
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
         self._within_body = False
-        super().on_message_complete()
+        if not self.cycle.response_complete:
+            self.cycle.more_body = False
+            self.cycle.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         self._idle = None
-        super().data_received(data)
+        try:
+            self._parse(data)
+        except HttpParserError:
+            self.logger.warning("Invalid HTTP request received.")
+            self.send_400_response("")
+            return
         if not (self._within_head or self._within_body):
             self._began = None
         elif self._began is None:
@@ -129,6 +180,38 @@ class RegistryProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HELD_HEAD and not self.transport.is_closing():
                 self._refuse(Problem(431, "headers_too_large", "The request's head does not end"))
+
+    def _parse(self, data: bytes) -> None:
+        """Feed the parser, and ignore ``Upgrade`` (RFC 9110 section 7.8).
+
+        The parser takes a request that asks for an upgrade to end with its head, whatever framing it
+        declares, and would parse its body as the next request. So the parser is given the head again,
+        without the fields that ask, and goes on with the bytes after it.
+
+        Raises:
+            HttpParserError: the data is not HTTP/1.1.
+        """
+        try:
+            self.parser.feed_data(data)
+        except HttpParserUpgrade as upgrade:
+            rest = memoryview(data)[upgrade.args[0] :]
+        else:
+            return
+        while True:
+            self.parser.feed_data(self._head_without_upgrade())
+            try:
+                self.parser.feed_data(rest)
+            except HttpParserUpgrade as upgrade:
+                rest = rest[upgrade.args[0] :]
+            else:
+                return
+
+    def _head_without_upgrade(self) -> bytes:
+        """Return the head that the parser has just read, as it was sent but for the ``Upgrade`` fields."""
+        version = self.parser.get_http_version().encode("ascii")
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%b: %b" % field for field in self.headers if field[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
 
     def end_if_overdue(self, now: float) -> None:
         """Close the connection if its client has been too slow at ``now``, of the loop's clock.
@@ -177,8 +260,9 @@ class RegistryProtocol(HttpToolsProtocol):
     def _refuse(self, problem: Problem) -> None:
         """Answer and close: where this request ends and the next one begins cannot be told."""
         document = problem.document()
+        fields = b"".join(b"%b: %b\r\n" % field for field in self.server_state.default_headers).decode("latin-1")
         head = (
-            f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\n"
+            f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\n{fields}"
             f"content-type: {CONTENT_TYPE.decode()}\r\ncontent-length: {len(document)}\r\n"
             "connection: close\r\n\r\n"
         )

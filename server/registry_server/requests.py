@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
 from registry_server.problems import Problem
+from registry_server.target import is_escaped, is_host
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
@@ -28,10 +29,10 @@ class Gate:
         """``allowed_hosts``: host names without port, lower case; None answers for any."""
         self._header_bytes = header_bytes
         self._allowed_hosts = None if allowed_hosts is None else frozenset(allowed_hosts)
-        self._admitted: dict[bytes, bool] = {}
+        self._admitted: dict[bytes | None, bool] = {}
 
-    def check(self, fields: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-        """The header fields by name (lower case).
+    def check(self, fields: list[tuple[bytes, bytes]], version: str = "1.1") -> dict[bytes, bytes]:
+        """The header fields by name (lower case); ``version`` is that of HTTP.
 
         Raises:
             Problem: 431, 400, 421 or 403.
@@ -43,16 +44,23 @@ class Gate:
         head = dict(fields)
         if len(head) != len(fields):
             head = _combined(fields)
-        self._check_host(head.get(b"host", b""))
+        self._check_host(head.get(b"host"), version)
         if b"origin" in head:
             _check_origin(head[b"origin"], head.get(b"host", b""))
         return head
 
-    def _check_host(self, host: bytes) -> None:
+    def _check_host(self, host: bytes | None, version: str) -> None:
         admitted = self._admitted.get(host)
         if admitted is None:
-            admitted = self._allowed_hosts is None or _hostname(host) in self._allowed_hosts
-            if len(self._admitted) < 256:
+            if (version != "1.0") if host is None else not is_host(host):
+                raise Problem(
+                    400,
+                    "invalid_request",
+                    "The Host field is missing" if host is None else "The Host field is not a host and a port",
+                    suggestions=["send one field like Host: localhost:8001"],
+                )
+            admitted = self._allowed_hosts is None or _hostname(host or b"") in self._allowed_hosts
+            if host is not None and len(self._admitted) < 256:
                 self._admitted[host] = admitted
         if not admitted:
             raise Problem(
@@ -101,6 +109,8 @@ def parse_query(raw: bytes) -> dict[str, str]:
         Problem: 400 where it is not UTF-8, 422 where a name comes twice.
     """
     escaped = b"%" in raw or b"+" in raw
+    if escaped:
+        check_query(raw)
     query: dict[str, str] = {}
     for part in _decoded(raw).split("&"):
         if not part:
@@ -114,6 +124,17 @@ def parse_query(raw: bytes) -> dict[str, str]:
     return query
 
 
+def check_query(raw: bytes) -> None:
+    """Refuse a query that is not percent-encoded UTF-8; a ``%`` needs two hexadecimal digits.
+
+    Raises:
+        Problem: 400.
+    """
+    if not is_escaped(raw):
+        raise _not_utf8("query")
+    _decoded(unquote_to_bytes(raw))
+
+
 def _unescaped(text: str) -> str:
     return _decoded(unquote_to_bytes(text.replace("+", " ")))
 
@@ -122,7 +143,11 @@ def _decoded(raw: bytes) -> str:
     try:
         return raw.decode()
     except UnicodeDecodeError:
-        raise Problem(400, "invalid_request", "The query is not percent-encoded UTF-8") from None
+        raise _not_utf8("query") from None
+
+
+def _not_utf8(part: str) -> Problem:
+    return Problem(400, "invalid_request", f"The {part} is not percent-encoded UTF-8")
 
 
 def path_of(scope: Mapping[str, Any]) -> bytes:
@@ -132,11 +157,17 @@ def path_of(scope: Mapping[str, Any]) -> bytes:
 
 
 def path_segments(path: bytes) -> list[str]:
-    """The segments of a path, split before they are percent-decoded: ``%2F`` does not part them."""
+    """The segments of a path, split before they are percent-decoded: ``%2F`` does not part them.
+
+    Raises:
+        Problem: 400, the path is not percent-encoded UTF-8.
+    """
+    if not is_escaped(path):
+        raise _not_utf8("path")
     try:
         return [unquote_to_bytes(segment).decode() for segment in path.split(b"/")]
     except UnicodeDecodeError:
-        raise Problem(400, "invalid_request", "The path is not percent-encoded UTF-8") from None
+        raise _not_utf8("path") from None
 
 
 _JSON_TYPES = (b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8")

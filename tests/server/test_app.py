@@ -1,5 +1,8 @@
 """The application as a whole: whose storage it opens, and what it says of itself."""
 
+import re
+from base64 import b64encode
+from hashlib import sha256
 from types import SimpleNamespace
 from typing import Any
 
@@ -99,6 +102,25 @@ class TestSpecification:
         assert page.headers["content-type"].startswith("text/html")
         assert (await client.get("/docs")).headers["location"] == "/docs/"
         assert (await client.get("/docs/swagger-ui.css")).status_code == 200
+
+    @pytest.mark.parametrize(
+        "path", ["/", "/nowhere", "/docs", "/docs/", "/docs/swagger-ui.css", "/docs/no", "/openapi.json", "/openapi.yaml"]
+    )
+    async def test_is_as_guarded_as_a_page(self, path, client):
+        fields = (await client.get(path)).headers
+
+        assert {"content-security-policy", "referrer-policy", "cache-control"} <= fields.keys()
+        assert fields["x-content-type-options"] == "nosniff"
+        assert "frame-ancestors 'none'" in fields["content-security-policy"]
+
+    async def test_the_policy_of_swagger_ui_allows_its_own_scripts(self, client):
+        """Those of files and, by its hash, the one in the page; and no other."""
+        page = await client.get("/docs/")
+        (script,) = re.findall("<script>(.*?)</script>", page.text, re.DOTALL)
+        (allowed,) = re.findall("script-src ([^;]*);", page.headers["content-security-policy"])
+
+        digest = b64encode(sha256(script.encode()).digest()).decode()
+        assert allowed == f"'self' 'sha256-{digest}'"
 
     def test_every_operation_documents_what_any_request_may_be_answered(self):
         """REG-ERR-01: a token, an origin, a Host, header fields, a defect; but a token for health."""

@@ -10,7 +10,7 @@ from registry_server.app import create_app
 from registry_server.limits import Limits
 from registry_server.settings import ServerSettings
 from registry_server.storage.memory import MemoryBackend
-from tests.server.wire import envelope, head_of, problem, put, raw, setting
+from tests.server.wire import envelope, head_of, operations, problem, put, raw, setting
 
 JSON = {"Content-Type": "application/json"}
 SECRET = "hunter2"
@@ -268,7 +268,7 @@ class TestHeads:
             "evil.example:8001",
             "localhost.evil.example",
             "127.0.0.1.evil.example",
-            "",
+            "evil.example:",
             "[::2]",
             "10.0.0.1",
         ],
@@ -278,7 +278,53 @@ class TestHeads:
         """Else a web page, its name rebound to 127.0.0.1, would read this server (DNS rebinding)."""
         problem(await client.get(path, headers={"Host": host}), 421, "misdirected_request")
 
-    @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8001", "127.0.0.1:1", "[::1]", "[::1]:8001"])
+    @pytest.mark.parametrize(
+        "host",
+        [
+            "",
+            ":8001",
+            "127.0.0.1:8001/path",
+            "localhost/",
+            "localhost?",
+            "localhost#",
+            "localhost:x",
+            "localhost:80x",
+            "localhost:-1",
+            "localhost:65536",
+            "localhost:999999999",
+            "localhost:80:80",
+            "localhost:8001@evil.example",
+            "user@localhost",
+            "localhost, evil.example",
+            "localhost,localhost",
+            "local host",
+            "localhost;\tx",
+            "http://localhost",
+            "local%zzhost",
+            "localhost%",
+            "localhost\\evil",
+            "localh\xf6st",
+            "[::1",
+            "::1",
+            "[::1]evil",
+            "[::1]:x",
+            "[]",
+            "[localhost]",
+            "[1::2::3]",
+            "[::1%25lo]",
+            "a[::1]",
+        ],
+    )
+    @pytest.mark.parametrize("path", ["/health", "/registry/a/length", "/", "/docs/", "/nowhere"])
+    async def test_a_host_that_is_not_one_is_400(self, path, host, client):
+        """RFC 9112 section 3.2."""
+        for _ in range(2):
+            answer = await client.get(path, headers=[("Host", host.encode("latin-1"))])
+            problem(answer, 400, "invalid_request")
+
+    @pytest.mark.parametrize(
+        "host", ["localhost", "LOCALHOST:8001", "localhost:", "127.0.0.1:1", "[::1]", "[::1]:8001"]
+    )
     async def test_every_name_of_loopback_is_answered(self, host, client):
         assert (await client.get("/health", headers={"Host": host})).status_code == 200
 
@@ -347,8 +393,17 @@ class TestAddresses:
             ("key=%FF", 400, "invalid_request"),
             ("key=%ED%A0%80", 400, "invalid_request"),
             ("key=k&%FF=1", 400, "invalid_request"),
-            ("key=%", 404, "key_not_found"),
-            ("key=%zz", 404, "key_not_found"),
+            ("key=%", 400, "invalid_request"),
+            ("key=%zz", 400, "invalid_request"),
+            ("key=k%2", 400, "invalid_request"),
+            ("key=%2gk", 400, "invalid_request"),
+            ("key=%%6B", 400, "invalid_request"),
+            ("key=%u006B", 400, "invalid_request"),
+            ("key=k&%=1", 400, "invalid_request"),
+            ("key=k&%", 400, "invalid_request"),
+            ("key=%25", 404, "key_not_found"),
+            ("key=%00", 404, "key_not_found"),
+            ("key=+", 404, "key_not_found"),
             ("key=a=b", 404, "key_not_found"),
             ("key=a;b", 404, "key_not_found"),
         ],
@@ -425,6 +480,28 @@ class TestAddresses:
         answer = await send_raw(client, method, path)
 
         problem(answer, 404, "not_found")
+
+    @pytest.mark.parametrize(
+        "path", [*[path for _, path, _ in operations()], "/browse/a", "/static/registry.css", "/docs/index.html"]
+    )
+    @pytest.mark.parametrize("form", ["{}/", "{}//", "/{}", "{}%2F", "{}/?key=k"])
+    @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+    async def test_no_slash_leads_anywhere_else(self, method, form, path, client):
+        """Neither to the path without it, nor to a redirect: behind a TLS proxy that would lead to http."""
+        answer = await send_raw(client, method, form.format(path.replace("{namespace}", "a")))
+
+        problem(answer, 404, "not_found")
+        assert await head_of(client) == 0
+
+    @pytest.mark.parametrize("path", ["/browse//a", "/static//registry.css", "//docs/", "/docs//", "/docs/x/"])
+    async def test_no_page_is_found_with_a_slash_too_many(self, path, client):
+        problem(await send_raw(client, "GET", path), 404, "not_found")
+
+    @pytest.mark.parametrize("escape", ["%", "%2", "%zz", "%u0061", "%ff"])
+    @pytest.mark.parametrize("path", ["/registry/{}/length", "/browse/{}", "/search?q={}", "/docs/?x={}", "/{}"])
+    async def test_what_is_not_percent_encoded_utf_8_is_400(self, path, escape, client):
+        """REG-NAME-03, and the same of paths and pages."""
+        problem(await send_raw(client, "GET", path.format(escape)), 400, "invalid_request")
 
     @pytest.mark.parametrize(
         "method", ["PUT", "PATCH", "POST", "DELETE", "OPTIONS", "TRACE", "get", "X" * 100]

@@ -27,21 +27,13 @@ PAGE_NAMESPACES = 200
 PAGE_BYTES = 4 * 1024 * 1024
 LAST_REVISION = 2**63 - 1
 
-_PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'",
-    # Not "no-referrer": with that a browser sends our own forms as of no origin, which we refuse.
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-}
-
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 
 
 def create_pages(backend: StorageBackend, run: Run, guard: Guard) -> Flask:
     """The Flask application; ``run`` takes a coroutine of the storage to its loop and waits for it."""
     app = Flask(__name__)
+    app.url_map.merge_slashes = False  # else `//` is redirected, to the scheme behind the proxy
     add_login(app, guard)
 
     def visible_storage() -> VisibleStorage:
@@ -121,12 +113,6 @@ def create_pages(backend: StorageBackend, run: Run, guard: Guard) -> Flask:
     @app.errorhandler(StorageError)
     def no_storage(error: StorageError) -> tuple[Response | str, int]:
         return _problem_or_page(503, "storage_unavailable", "Service Unavailable", str(error))
-
-    @app.after_request
-    def harden(response: Response) -> Response:
-        for name, value in _PAGE_HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
 
     return app
 
