@@ -63,6 +63,8 @@ def list_(file: KeyFile = None) -> None:
     try:
         keys = keyfile.list_keys(file)
     except FileNotFoundError as error:
+        if error.filename is None:  # no place for one: there is no home directory
+            raise _unchangeable("Cannot list the keys", error) from None
         raise SignatureError(
             f"There is no key file at {error.filename} yet",
             suggestions=["registry key new makes one; so does the first value you share"],

@@ -54,4 +54,10 @@ def _file_behind(storage: str | None) -> Path:
                 "registry export -o FILE copies the entries of any server, over HTTP",
             ],
         )
+    try:
+        store.exists()
+    except OSError as error:  # a folder that this user may not enter
+        raise BackupError(
+            f"{store} cannot be reached: {error.strerror}", ["see who owns it and its folder"]
+        ) from None
     return store

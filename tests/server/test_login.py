@@ -250,3 +250,34 @@ async def test_logging_out_takes_the_cookie_away(pages, token):
     assert (left.status_code, left.headers["location"]) == (303, "/login")
     assert not pages.cookies
     assert (await pages.get("/")).status_code == 401
+
+
+async def test_logging_out_ends_a_copied_cookie(pages, token, path):
+    await log_in(pages, token[1])
+    copied = dict(pages.cookies)
+    other_server = Guard(path)
+
+    await pages.post("/logout", headers=ORIGIN)
+    other_server.look()
+
+    pages.cookies.update(copied)
+    assert (await pages.get("/")).status_code == 401
+    head = {b"cookie": f"{sessions.COOKIE}={copied[sessions.COOKIE]}".encode()}
+    assert sessions.session_access(other_server, head) is None
+
+
+async def test_a_log_out_that_cannot_be_recorded_says_so(pages, token, guard, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    await log_in(pages, token[1])
+    copied = dict(pages.cookies)
+    monkeypatch.setattr("registry_server.access.ended.os.fsync", full)
+
+    left = await pages.post("/logout", headers=ORIGIN)
+
+    assert left.status_code == 503
+    assert "could not record it" in left.text
+    assert not pages.cookies
+    pages.cookies.update(copied)
+    assert (await pages.get("/")).status_code == 401

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from registry_server.access.guard import Guard
 from registry_server.app import create_app
 from registry_server.settings import ServerSettings
 from registry_server.storage.base import StorageUnavailableError
@@ -13,6 +14,7 @@ from registry_server.storage.sqlite import SqliteBackend
 from registry_server.tallies import SECONDS, Tally
 from registry_server.watch import WatchHub
 from tests.server.asgi import running
+from tests.server.tokens import new_token
 from tests.server.wire import cursor_of, get, put, setting, until, watch
 
 
@@ -208,3 +210,26 @@ async def test_a_scrape_of_a_storage_that_is_away_is_503():
     backend = MemoryBackend()
     async with running(create_app(ServerSettings(), backend, WatchHub(backend))) as client:
         assert (await client.get("/metrics")).status_code == 503
+
+
+async def test_files_of_tokens_and_audit_lines_are_told(tmp_path):
+    path = tmp_path / "tokens"
+    _, text = new_token(path, "*:write")
+    settings = ServerSettings(tokens=str(path), audit_log=str(tmp_path / "audit.jsonl"))
+    guard = Guard(str(path))
+    backend = MemoryBackend()
+    await backend.open()
+    async with running(create_app(settings, backend, guard=guard)) as client:
+        client.headers["Authorization"] = f"Bearer {text}"
+        async with asyncio.timeout(20):
+            while not guard.reserve.held:
+                await asyncio.sleep(0.01)
+        good = await scrape(client)
+        path.write_bytes(b"damaged")
+        guard.look()
+        bad = await scrape(client)
+
+    names = ("registry_token_files_unread", "registry_reserve_descriptors")
+    assert [good[name,] for name in names] == [0, 1]
+    assert [bad[name,] for name in names] == [1, 1]
+    assert (good["registry_audit_waiting",], good["registry_audit_lost_total",]) == (0, 0)
