@@ -86,13 +86,14 @@ class SqliteBackend(StorageBackend):
             a power cut.
 
     Writes of concurrent callers share a COMMIT. When that fails, all of them fail and nothing of them is
-    kept. A caller that is cancelled while it waits does not know whether its write happens.
+    kept. A caller that is cancelled while it waits does not know whether its write happens. Once a file was
+    deleted or replaced under the store, writes are refused until it is opened again; reads go on.
 
-    Entries used lately are served from memory, at about the cost of `MemoryBackend`. Others are read on the
-    event loop up to 256 KiB (some 10 us from the page cache, less than a thread's hand-over costs; a slow
-    disk shows), larger ones and pages in threads. The names and heads of all namespaces are held in memory,
-    some 300 bytes each. A page with a prefix that over 1,000 keys have may look at every key of the
-    namespace.
+    Entries used lately are served from memory, 64 MiB at most, at about the cost of `MemoryBackend`. Others
+    are read on the event loop up to 256 KiB (some 10 us from the page cache, less than a thread's hand-over
+    costs; a slow disk shows), larger ones and pages in threads. The names and heads of all namespaces are
+    held in memory, some 300 bytes each. A page with a prefix that over 1,000 keys have may look at every key
+    of the namespace.
     """
 
     # Set by `open`; reached only behind a look into `_spaces` or `_writer`, which refuses while it is not
