@@ -263,7 +263,9 @@ class RegistryProtocol(HttpToolsProtocol):
     def _refuse(self, problem: Problem) -> None:
         """Answer and close: where this request ends and the next one begins cannot be told."""
         document = problem.document()
-        fields = b"".join(b"%b: %b\r\n" % field for field in self.server_state.default_headers).decode("latin-1")
+        fields = b"".join(b"%b: %b\r\n" % field for field in self.server_state.default_headers).decode(
+            "latin-1"
+        )
         head = (
             f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\n{fields}"
             f"content-type: {CONTENT_TYPE.decode()}\r\ncontent-length: {len(document)}\r\n"

@@ -56,7 +56,9 @@ class Gate:
                 raise Problem(
                     400,
                     "invalid_request",
-                    "The Host field is missing" if host is None else "The Host field is not a host and a port",
+                    "The Host field is missing"
+                    if host is None
+                    else "The Host field is not a host and a port",
                     suggestions=["send one field like Host: localhost:8001"],
                 )
             admitted = self._allowed_hosts is None or _hostname(host or b"") in self._allowed_hosts

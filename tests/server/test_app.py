@@ -104,7 +104,17 @@ class TestSpecification:
         assert (await client.get("/docs/swagger-ui.css")).status_code == 200
 
     @pytest.mark.parametrize(
-        "path", ["/", "/nowhere", "/docs", "/docs/", "/docs/swagger-ui.css", "/docs/no", "/openapi.json", "/openapi.yaml"]
+        "path",
+        [
+            "/",
+            "/nowhere",
+            "/docs",
+            "/docs/",
+            "/docs/swagger-ui.css",
+            "/docs/no",
+            "/openapi.json",
+            "/openapi.yaml",
+        ],
     )
     async def test_is_as_guarded_as_a_page(self, path, client):
         fields = (await client.get(path)).headers

@@ -482,7 +482,8 @@ class TestAddresses:
         problem(answer, 404, "not_found")
 
     @pytest.mark.parametrize(
-        "path", [*[path for _, path, _ in operations()], "/browse/a", "/static/registry.css", "/docs/index.html"]
+        "path",
+        [*[path for _, path, _ in operations()], "/browse/a", "/static/registry.css", "/docs/index.html"],
     )
     @pytest.mark.parametrize("form", ["{}/", "{}//", "/{}", "{}%2F", "{}/?key=k"])
     @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
@@ -493,12 +494,16 @@ class TestAddresses:
         problem(answer, 404, "not_found")
         assert await head_of(client) == 0
 
-    @pytest.mark.parametrize("path", ["/browse//a", "/static//registry.css", "//docs/", "/docs//", "/docs/x/"])
+    @pytest.mark.parametrize(
+        "path", ["/browse//a", "/static//registry.css", "//docs/", "/docs//", "/docs/x/"]
+    )
     async def test_no_page_is_found_with_a_slash_too_many(self, path, client):
         problem(await send_raw(client, "GET", path), 404, "not_found")
 
     @pytest.mark.parametrize("escape", ["%", "%2", "%zz", "%u0061", "%ff"])
-    @pytest.mark.parametrize("path", ["/registry/{}/length", "/browse/{}", "/search?q={}", "/docs/?x={}", "/{}"])
+    @pytest.mark.parametrize(
+        "path", ["/registry/{}/length", "/browse/{}", "/search?q={}", "/docs/?x={}", "/{}"]
+    )
     async def test_what_is_not_percent_encoded_utf_8_is_400(self, path, escape, client):
         """REG-NAME-03, and the same of paths and pages."""
         problem(await send_raw(client, "GET", path.format(escape)), 400, "invalid_request")
