@@ -13,7 +13,7 @@ from typing import NamedTuple, Self
 import h11
 import pytest
 import uvicorn
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 from uvicorn.server import ServerState
 
@@ -92,7 +92,8 @@ class Reading(NamedTuple):
     """The requests that h11 reads in a connection's bytes: method and body."""
 
     requests: list[tuple[bytes, bytes]]
-    refused: bool
+    refused: str
+    """Why the rest is not a request; empty if there is no rest."""
 
 
 def reading_of(sent: bytes) -> Reading:
@@ -104,18 +105,18 @@ def reading_of(sent: bytes) -> Reading:
         try:
             while not isinstance(event := connection.next_event(), h11.EndOfMessage):
                 if event is h11.NEED_DATA or event is h11.PAUSED:
-                    return Reading(found, refused=False)
+                    return Reading(found, refused="")
                 if isinstance(event, h11.Request):
                     method = event.method
                 elif isinstance(event, h11.Data):
                     body += event.data
-        except h11.RemoteProtocolError:
-            return Reading(found, refused=True)
+        except h11.RemoteProtocolError as error:
+            return Reading(found, refused=str(error))
         found.append((method, body))
         connection.send(h11.Response(status_code=200, headers=[("Content-Length", "0")]))
         connection.send(h11.EndOfMessage())
         if connection.our_state is not h11.DONE:
-            return Reading(found, refused=False)
+            return Reading(found, refused="")
         connection.start_next_cycle()
 
 
@@ -127,17 +128,21 @@ class Outcome(NamedTuple):
 
 
 def outcome_of(reading: Reading) -> Outcome:
-    """What the server must make of these requests."""
+    """What the server must make of these requests; it may refuse one whose document is damaged."""
     keys: set[str] = set()
     answers: list[tuple[int, int | None]] = []
     for method, body in reading.requests:
         if method == b"GET":
             answers.append((200, len(keys)))
             continue
-        sets = re.fullmatch(rb'{"key": {"type": "json", "data": "\\"(\w+)\\"".*}', body)
-        if sets is not None:
-            keys.add(sets[1].decode())
-        answers.append((200 if sets else 422 if body == b"null" else 400, None))
+        try:
+            keys.add(json.loads(json.loads(body)["key"]["data"]))
+        except ValueError:
+            answers.append((400, None))
+        except (LookupError, TypeError):
+            answers.append((422, None))
+        else:
+            answers.append((200, None))
     return Outcome(answers, keys)
 
 
@@ -265,13 +270,20 @@ def test_the_requests_are_those_that_h11_reads(wire, sent, places):
 def test_of_damaged_bytes_no_more_is_executed_than_h11_reads(wire, sent, places, at, damage, lost):
     text = b"".join([*sent, LAST])
     at %= len(text)
+    # llhttp allows several spaces, and line breaks before a request, as RFC 9112 does in sections 2.2 and 3.
+    assume(
+        lost or damage.strip() or b" HTTP/1." not in text[text.rfind(b"\n", 0, at) + 1 :].partition(b"\n")[0]
+    )
     text = text[:at] + damage + text[at + lost :] + LAST
     reading = reading_of(text)
+    assume("Host" not in reading.refused)  # refused too, but without doubt where the next request begins
 
     answers, keys = wire.ask(text, places)
 
     assert keys <= outcome_of(reading).keys
-    assert len(answers) <= len(reading.requests) + 1  # and one refusal
+    assert (
+        len(answers) <= len(reading.requests) + 2
+    )  # a GET is answered before its body, which may be refused
 
 
 @pytest.mark.parametrize("fields", FIELDS[1:6], ids=lambda fields: ascii(fields[-1]))
