@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
 
-from httptools import HttpParserError, HttpParserUpgrade
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from registry_server.exchange import Exchange
@@ -185,8 +185,8 @@ class RegistryProtocol(HttpToolsProtocol):
         """Feed the parser, and ignore ``Upgrade`` (RFC 9110 section 7.8).
 
         The parser takes a request that asks for an upgrade to end with its head, whatever framing it
-        declares, and would parse its body as the next request. So the parser is given the head again,
-        without the fields that ask, and goes on with the bytes after it.
+        declares, and would parse its body as the next request. So a new parser, since that one may count the
+        connection as closed, is given the head without the fields that ask, and then the bytes after it.
 
         Raises:
             HttpParserError: the data is not HTTP/1.1.
@@ -198,7 +198,10 @@ class RegistryProtocol(HttpToolsProtocol):
         else:
             return
         while True:
-            self.parser.feed_data(self._head_without_upgrade())
+            head = self._head_without_upgrade()
+            self.parser = HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            self.parser.feed_data(head)
             try:
                 self.parser.feed_data(rest)
             except HttpParserUpgrade as upgrade:

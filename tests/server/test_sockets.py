@@ -127,6 +127,27 @@ class TestWhatIsNoRequest:
         assert (status, json.loads(body)["code"]) in [(422, "invalid_namespace"), (404, "not_found")]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "GET /",
+        "GET /static/registry.css",
+        "GET /docs/",
+        "GET /docs/swagger-ui.css",
+        "GET /health",
+        "GET *",
+        "GET /%",
+    ],
+)
+def test_an_answer_has_one_date(line, server):
+    """RFC 9110 section 6.6.1."""
+    with connect(server) as connection:
+        connection.sendall(line.encode() + b" HTTP/1.1\r\nConnection: close\r\n" + HOST + b"\r\n")
+        head = b"".join(iter(lambda: connection.recv(65_536), b"")).partition(b"\r\n\r\n")[0]
+
+    assert head.lower().count(b"\r\ndate: ") == 1
+
+
 class TestBodies:
     def test_one_that_breaks_off_writes_nothing(self, server, space):
         with connect(server) as connection:
