@@ -8,10 +8,12 @@ from __future__ import annotations
 import sys
 from typing import Annotated, NoReturn
 
+from registry.extras import install
+
 try:
     import typer
 except ImportError:
-    print("The command line needs an extra: pip install 'namestead[server]' (or [cli])", file=sys.stderr)
+    print(f"The command line needs an extra; {install('server')} (or [cli])", file=sys.stderr)
     raise SystemExit(2) from None
 
 from registry import settings
@@ -208,7 +210,7 @@ def serve(
     try:
         from registry_server import cli as server
     except ImportError as error:
-        _fail(f"Serving needs an extra: pip install 'namestead[server]' ({error.name} is not installed)")
+        _fail(f"Serving needs an extra ({error.name} is not installed); {install('server')}")
     try:
         server.serve(
             server.settings_from(

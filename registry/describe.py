@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from registry.errors import RemoteError, ValidationError
+from registry.extras import install
 from registry.hierarchy import levels
 from registry.origin import origin_of
 from registry.storage.base import Storage
@@ -178,7 +179,7 @@ def as_table(cls: type[Registry[Any]]) -> Table:
     except ImportError:
         raise ValidationError(
             f"{cls.__name__}.table() needs rich, which is not installed",
-            suggestions=["pip install 'namestead[cli]'", f"{cls.__name__}.describe() needs nothing"],
+            suggestions=[install("cli"), f"{cls.__name__}.describe() needs nothing"],
         ) from None
     table = Table(*_HEADINGS, title=Text(cls.__name__))
     for described in describe(cls):

@@ -19,6 +19,7 @@ from typing import IO, Any, Final, Self
 
 from registry.base import Registry
 from registry.errors import ServerUnreachableError
+from registry.extras import install
 from registry.storage.base import MappingStorage
 from registry.storage.local import ThreadSafeLocalStorage
 
@@ -109,7 +110,7 @@ class ServerProcess:
         self.kill()
         raise ServerUnreachableError(
             f"The registry server did not start:\n{self.output}",
-            suggestions=["pip install 'namestead[server]'"],
+            suggestions=[install("server")],
             context={"storage": self._storage},
         )
 

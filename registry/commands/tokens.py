@@ -9,6 +9,7 @@ import typer
 
 from registry.commands.terminal import TextTable, say, say_json
 from registry.errors import ValidationError
+from registry.extras import install
 
 if TYPE_CHECKING:
     from registry_server.access.tokens import Token
@@ -122,7 +123,7 @@ def _file(tokens: str | None, storage: str | None) -> str:
     except ImportError as error:  # what tells where your data directory is
         raise ValidationError(
             f"That needs an extra: {error.name} is not installed",
-            suggestions=["pip install 'namestead[server]'", "name the token file: --tokens FILE"],
+            suggestions=[install("server"), "name the token file: --tokens FILE"],
         ) from None
 
 

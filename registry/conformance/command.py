@@ -11,6 +11,7 @@ import typer
 
 from registry.conformance.check import PROFILES, Check, SetupError
 from registry.conformance.options import DEFAULT_PREFIX, Options
+from registry.extras import install
 
 if TYPE_CHECKING:
     from registry.conformance.reports.summary import Summary
@@ -98,7 +99,7 @@ def conformance(
     except SetupError as error:
         _fail(str(error))
     except ImportError as error:
-        _fail(f"The conformance kit needs an extra: pip install 'namestead[conformance]' ({error.name})")
+        _fail(f"The conformance kit needs an extra ({error.name}); {install('conformance')}")
     raise typer.Exit(code)
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from registry.extras import install
+
 if TYPE_CHECKING:
     from registry.conformance.check import Check
     from registry.conformance.session import Session
@@ -36,7 +38,9 @@ def pytest_collection_modifyitems(
     try:
         opened, checks = _opened(url, config)
     except ImportError as error:
-        raise pytest.UsageError(f"--registry-url needs namestead[conformance] ({error.name})") from None
+        raise pytest.UsageError(
+            f"--registry-url needs an extra ({error.name}); {install('conformance')}"
+        ) from None
     config.add_cleanup(lambda: opened.__exit__(None, None, None))
     added = [
         ConformanceItem.from_parent(session, name=check.id, opened=opened, check=check) for check in checks

@@ -232,7 +232,7 @@ def test_without_the_extra_it_says_what_to_install(tmp_path):
     )
 
     assert done.returncode == 2
-    assert done.stderr.startswith("The conformance kit needs an extra: pip install 'namestead[conformance]'")
+    assert "pip install '.[conformance]'" in done.stderr
 
 
 NOT_FROM_ENTRY_POINTS = ["-p", "no:namestead", "-p", "no:namestead-conformance"]

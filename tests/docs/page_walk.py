@@ -170,6 +170,7 @@ class PageWalk:
             "make": _check_make_target,
             "pip": _check_extras,
             "python": self._run_program,
+            ".venv/bin/python": self._run_program,  # the one that `make serve` made; here ours
             "registry": self._run_program,
         }
         assert words[0] in known, f"{place}: nobody runs {words[0]!r}"
@@ -177,7 +178,7 @@ class PageWalk:
 
     def _run_program(self, words: list[str], *, environment: dict[str, str], program: str) -> None:
         words = [word.replace(PRINTED_SERVER, f"localhost:{self.server.port}") for word in words]
-        arguments = words if program == "python" else ["-m", "registry", *words]
+        arguments = words if program != "registry" else ["-m", "registry", *words]
         if starts_a_server(arguments):
             self.output += "\n".join(start_and_stop(arguments, environment)) + "\n"
             print(self.output, end="")
@@ -350,14 +351,14 @@ def _check_make_target(words: list[str], *, environment: Mapping[str, str], prog
 
 
 def _check_extras(words: list[str], *, environment: Mapping[str, str], program: str) -> None:
-    """What the page installs is this distribution, with extras that it has."""
+    """What the page installs is this checkout, with extras that it has: no index has this package."""
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert words[0] == "install"
     for word in words[1:]:
         name, _, extras = word.rstrip("]").partition("[")
-        assert name == project["name"]
+        assert name == "."
         assert set(filter(None, extras.split(","))) <= set(project["optional-dependencies"])
 
 

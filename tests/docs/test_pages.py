@@ -28,7 +28,7 @@ def test_a_page_that_is_not_true_is_noticed(home: Path, tmp_path: Path) -> None:
     page = tmp_path / "wrong.md"
     blocks = {
         "python": ["print(1 + 1)  # 3", "print('a')\n# -> b", "undefined"],
-        "bash": ["python -c 'raise SystemExit(1)'", "rm -rf nothing", "pip install other"],
+        "bash": ["python -c 'raise SystemExit(1)'", "rm -rf nothing", "pip install 'namestead[server]'"],
         "json": ['{"type": "pickle", "data": "QR==", "encoding": "base64"}', '{"no": "form"}'],
         "http": [
             "GET /health HTTP/1.1\n",

@@ -173,3 +173,34 @@ def test_the_page_of_promises_is_what_the_contract_promises() -> None:
     assert set(re.findall(r"\*\*(REG-\w+-\d+)\*\*", page)) == set(
         re.findall(r"\*\*(REG-\w+-\d+)\*\*", spec_text())
     )
+
+
+def test_nothing_says_to_install_from_an_index() -> None:
+    """No index has this package; whoever follows such advice installs nothing, or a stranger's package."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    kept = [ROOT / name for name in listed.stdout.split("\0") if name and not name.startswith("tests/")]
+    wrong = re.compile(
+        r"pip install\b[^\n`|]*\bnamestead(?![\w.\-]*whl)(?!(\[[\w,]*\])? @ git)|pypi\.org/project/namestead"
+    )
+
+    assert [
+        f"{file.relative_to(ROOT)}: {found[0]}"
+        for file in kept
+        if file.is_file() and (found := wrong.search(file.read_text(encoding="utf-8", errors="replace")))
+    ] == []
+
+
+_SCRIPT = re.compile(r"^```python\n(# \w+\.py\n.*?)^```", re.DOTALL | re.MULTILINE)
+"""A block that a reader saves as a file and runs."""
+
+
+def test_no_two_pages_have_scripts_that_share_a_namespace() -> None:
+    """Whoever follows both, on one server, would be told that a name is taken."""
+    pages_of: dict[str, set[str]] = {}
+    for page in PAGES:
+        for script in _SCRIPT.findall(page.read_text(encoding="utf-8")):
+            for namespace in re.findall(r'logic_namespace="([\w.]+)"', script):
+                pages_of.setdefault(namespace, set()).add(page.name)
+
+    assert {"README.md", "tutorial.md"} <= {page for pages in pages_of.values() for page in pages}
+    assert {namespace: pages for namespace, pages in pages_of.items() if len(pages) > 1} == {}

@@ -201,7 +201,7 @@ class TestServer:
             os.kill(pid, 0)
 
     @pytest.mark.parametrize(
-        ("missing", "said"), [("typer", "namestead[[]server[]]"), ("connexion", "namestead[[]server[]]")]
+        ("missing", "said"), [("typer", ".[[]server[]]"), ("connexion", ".[[]server[]]")]
     )
     def test_without_the_extra_says_which_one_in_two_lines_not_a_traceback(self, suite, missing, said):
         (suite.path / f"{missing}.py").write_text(

@@ -206,5 +206,5 @@ def test_without_psycopg_the_extra_is_named_and_nothing_else_needs_it(tmp_path: 
     )
 
     assert done.stdout.startswith("StorageSetupError PostgreSQL storage needs psycopg")
-    assert "pip install 'namestead[postgresql]'" in done.stdout
+    assert "pip install '.[server,postgresql]'" in done.stdout
     assert "hush" not in done.stdout

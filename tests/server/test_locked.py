@@ -100,7 +100,7 @@ class TestRunning:
         )
         listed = json.loads(registry(tmp_path, "token", "list", "--tokens", "tokens", "--json").stdout)
         registry(tmp_path, "token", "revoke", listed[1]["id"], "--tokens", "tokens")
-        until(f"{server.url}/ready", 401, headers=bearer(revoked))
+        until(f"{server.url}/capabilities", 401, headers=bearer(revoked))
 
         with httpx.Client(base_url=server.url, follow_redirects=True) as client:
             for token in (good, revoked, good[:-4] + "AAAA", "hunter2"):

@@ -98,7 +98,7 @@ class TestCookie:
         await log_in(pages, token[1])
 
         for method, path, definition in operations():
-            if definition["operationId"] != "get_health":
+            if definition.get("security") != []:
                 answer = await pages.request(method, path.replace("{namespace}", "research"), headers=ORIGIN)
                 problem(answer, 401, "unauthorized")
 

@@ -120,4 +120,4 @@ def test_choosing_redis_without_its_package_names_the_extra(tmp_path):
         text=True,
     )
 
-    assert "pip install 'namestead[server,redis]'" in done.stdout
+    assert "pip install '.[server,redis]'" in done.stdout

@@ -518,14 +518,14 @@ class TestChallenge:
 
     async def test_who_sent_none_is_told_no_error(self, guarded):
         """REG-AUTH-01."""
-        answer = await guarded.get("/ready")
+        answer = await guarded.get("/capabilities")
 
         assert answer.headers["www-authenticate"] == 'Bearer realm="registry"'
         assert "Authorization: Bearer TOKEN" in answer.json()["detail"]
 
     @pytest.mark.parametrize("name", ["revoked", "expired"])
     async def test_who_held_one_is_told_what_became_of_it(self, name, guarded):
-        answer = await guarded.get("/ready", headers={"Authorization": f"Bearer {self.texts[name]}"})
+        answer = await guarded.get("/capabilities", headers={"Authorization": f"Bearer {self.texts[name]}"})
 
         assert answer.headers["www-authenticate"] == 'Bearer realm="registry", error="invalid_token"'
         assert f"{self.ids[name]} ({name}) is {name}" in answer.json()["detail"]
@@ -534,7 +534,7 @@ class TestChallenge:
     async def test_who_guesses_is_told_nothing(self, name, guarded):
         guess = self.texts[name][:-4] + "AAAA"
 
-        answer = await guarded.get("/ready", headers={"Authorization": f"Bearer {guess}"})
+        answer = await guarded.get("/capabilities", headers={"Authorization": f"Bearer {guess}"})
 
         assert answer.json()["detail"] == "That is no token of this server"
         assert guess not in answer.text

@@ -63,7 +63,7 @@ def _is_refused(answer: Answer, needed: str) -> None:
 
 @check("REG-AUTH-01", "REG-SRV-01", profile="auth", needs=("token",))
 def every_operation_asks_for_a_token(ctx: Context) -> None:
-    """Without a valid token every operation but `/health` is 401 and changes nothing."""
+    """Without a valid token every operation but `/health` and `/ready` is 401 and changes nothing."""
     namespace = ctx.namespace()
     ctx.set(namespace, "key", "kept")
     head = ctx.cursor(namespace)
@@ -76,7 +76,8 @@ def every_operation_asks_for_a_token(ctx: Context) -> None:
             require(answer.json["code"] == "unauthorized", f"{answer.asked} is {answer.json['code']!r}")
             scheme = answer.field("www-authenticate")
             require(scheme.lower().startswith("bearer"), f"{answer.asked}: WWW-Authenticate is {scheme!r}")
-        ctx.expect(200, "get_health", token=None, fields=fields)
+        for operation in ("get_health", "get_readiness"):
+            ctx.expect(200, operation, token=None, fields=fields)
     require(ctx.cursor(namespace) == head, "a request without a valid token has changed the namespace")
 
 

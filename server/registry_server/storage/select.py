@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, quote, unquote
 
+from registry.extras import install
 from registry.suggest import did_you_mean, near_names
 from registry_server.storage.base import StorageBackend, StorageSetupError
 
@@ -134,7 +135,7 @@ def _postgresql(rest: str) -> StorageBackend:
         from registry_server.storage.postgresql import PostgresqlBackend
     except ImportError as exc:
         raise StorageSetupError(
-            f"PostgreSQL storage needs psycopg ({exc}): pip install 'namestead[postgresql]'"
+            f"PostgreSQL storage needs psycopg ({exc}); {install('server,postgresql')}"
         ) from exc
     return PostgresqlBackend(f"postgresql:{rest}")
 
@@ -148,9 +149,7 @@ def _redis(rest: str, *, tls: bool = False) -> StorageBackend:
     except ModuleNotFoundError as exc:
         if exc.name != "redis":
             raise
-        raise StorageSetupError(
-            "a Redis storage needs another package: pip install 'namestead[server,redis]'"
-        ) from exc
+        raise StorageSetupError(f"a Redis storage needs another package; {install('server,redis')}") from exc
 
     return RedisBackend(options)
 

@@ -154,7 +154,7 @@ def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
     if version > SCHEMA_VERSION:
         raise BackupError(
             f"{path} was written by a newer version (schema {version}; this one knows {SCHEMA_VERSION})",
-            ["upgrade: pip install --upgrade 'namestead[server]'"],
+            ["upgrade namestead, and run this again"],
             {"schema": version, "known": SCHEMA_VERSION},
         )
 

@@ -33,11 +33,6 @@ def _parse_response(
 
         return response_400
 
-    if response.status_code == 401:
-        response_401 = Problem.from_dict(response.json())
-
-        return response_401
-
     if response.status_code == 403:
         response_403 = Problem.from_dict(response.json())
 
@@ -92,7 +87,8 @@ def sync_detailed(
     """Can the server serve?
 
      - **REG-SRV-02** Answers 200 while the storage can be reached and 503 while it cannot, for load
-    balancers.
+    balancers, without a
+      token. It says nothing else.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -118,7 +114,8 @@ def sync(
     """Can the server serve?
 
      - **REG-SRV-02** Answers 200 while the storage can be reached and 503 while it cannot, for load
-    balancers.
+    balancers, without a
+      token. It says nothing else.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -140,7 +137,8 @@ async def asyncio_detailed(
     """Can the server serve?
 
      - **REG-SRV-02** Answers 200 while the storage can be reached and 503 while it cannot, for load
-    balancers.
+    balancers, without a
+      token. It says nothing else.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -164,7 +162,8 @@ async def asyncio(
     """Can the server serve?
 
      - **REG-SRV-02** Answers 200 while the storage can be reached and 503 while it cannot, for load
-    balancers.
+    balancers, without a
+      token. It says nothing else.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
