@@ -187,7 +187,7 @@ class TestIfMatch:
     async def test_a_condition_of_more_than_1024_characters_is_refused(self, client):
         answer = await set_if(client, "If-Match", '"' + "a" * 1_024 + '"')
 
-        problem(answer, 400, "invalid_request")
+        problem(answer, 422, "invalid_parameter")
 
 
 class TestConditionalReads:

@@ -82,9 +82,6 @@ func (g *registry) answered(w http.ResponseWriter, r *http.Request) (*answer, er
 			return nil, err
 		}
 	}
-	if err := made.refuseConditions(refusedConditions(name, operation.method)...); err != nil {
-		return nil, err
-	}
 	g.Lock()
 	defer g.Unlock()
 	g.counts[name]++
@@ -103,19 +100,6 @@ func routed(path string) (string, string, error) {
 		}
 	}
 	return "", "", newProblem(http.StatusNotFound, "not_found", "There is no such path")
-}
-
-// refusedConditions names those that an operation cannot honour. Those of a read without an ETag are always true.
-func refusedConditions(name, method string) []string {
-	switch {
-	case name == "set" || name == "delete":
-		return []string{"If-Modified-Since", "If-Unmodified-Since"}
-	case name == "get":
-		return []string{"If-Unmodified-Since"}
-	case method == http.MethodGet:
-		return []string{"If-Match", "If-Unmodified-Since"}
-	}
-	return []string{"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"}
 }
 
 func size(header http.Header) (bytes int) {

@@ -201,13 +201,6 @@ func (g *registry) get(r *request) (*answer, error) {
 		return nil, p
 	}
 	header := quoted(e)
-	wanted, err := r.mayRead(e.etag)
-	if err != nil {
-		return nil, err
-	}
-	if !wanted {
-		return nil, refused(s, key)
-	}
 	known, err := r.hasVersion(e.etag)
 	if err != nil {
 		return nil, err

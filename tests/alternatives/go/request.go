@@ -17,9 +17,8 @@ const bodyBytes = 16 << 20
 var (
 	integerForm = regexp.MustCompile(`^-?[0-9]{1,9}$`)
 	strongETag  = regexp.MustCompile(`^"([^",]+)"$`)
-	listOfETags = regexp.MustCompile(`^[\s,]*(W/)?"[^"]*"\s*(,\s*((W/)?"[^"]*"\s*)?)*$`)
+	listOfETags = regexp.MustCompile(`^(W/)?"[^"]*"(\s*,\s*(W/)?"[^"]*")*$`)
 	oneOfETags  = regexp.MustCompile(`"([^"]*)"`)
-	wholeETags  = regexp.MustCompile(`(?:W/)?"[^"]*"`)
 )
 
 type bounds struct{ least, most, default_ int }
@@ -136,7 +135,7 @@ func (r *request) writeCondition() (string, error) {
 	case match != nil && noneMatch != nil:
 		return "", newProblem(400, "invalid_request", "If-Match and If-None-Match exclude each other on a write")
 	case noneMatch != nil && strings.Join(noneMatch, ",") != "*":
-		return "", newProblem(400, "invalid_request", "If-None-Match of a write is *")
+		return "", newProblem(422, "invalid_parameter", "If-None-Match of a write is *")
 	case noneMatch != nil:
 		return absent, nil
 	case match == nil:
@@ -148,33 +147,6 @@ func (r *request) writeCondition() (string, error) {
 		return found[1], nil
 	}
 	return "", newProblem(400, "invalid_request", "If-Match of a write names one strong ETag, or is *")
-}
-
-// mayRead tells whether If-Match, if there is one, names the version that there is (RFC 9110, section 13.1.1).
-func (r *request) mayRead(etag string) (bool, error) {
-	names := strings.Join(r.http.Header.Values("If-Match"), ", ")
-	if len(r.http.Header.Values("If-Match")) == 0 || names == "*" {
-		return true, nil
-	}
-	if !listOfETags.MatchString(names) {
-		return false, newProblem(400, "invalid_request", "If-Match holds ETags in double quotes, or is *")
-	}
-	for _, found := range wholeETags.FindAllString(names, -1) {
-		if found == `"`+etag+`"` {
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
-// refuseConditions is for an operation that cannot honour them.
-func (r *request) refuseConditions(names ...string) error {
-	for _, name := range names {
-		if r.http.Header.Values(name) != nil {
-			return newProblem(400, "invalid_request", "The condition %s has no meaning here", name)
-		}
-	}
-	return nil
 }
 
 // hasVersion tells whether If-None-Match names the version that there is (RFC 9110, section 13.1.2).

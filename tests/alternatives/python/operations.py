@@ -57,17 +57,6 @@ OPERATIONS: Final = {
 """By path, or by what follows ``/registry/{namespace}/``."""
 
 
-def refused_conditions(operation: Operation) -> tuple[str, ...]:
-    """The conditions that an operation cannot honour; those of a read without an ETag are always true."""
-    if operation.name in ("set", "delete"):
-        return "If-Modified-Since", "If-Unmodified-Since"
-    if operation.name == "get":
-        return ("If-Unmodified-Since",)
-    if operation.method == "GET":
-        return "If-Match", "If-Unmodified-Since"
-    return "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"
-
-
 @dataclass(slots=True)
 class Registry:
     """The namespaces, and the operations on them; each is one step under one lock."""
@@ -81,7 +70,6 @@ class Registry:
 
     def answer(self, operation: Operation, request: Request) -> Answer:
         handle: Callable[[Request], Answer] = getattr(self, operation.name)
-        request.refuse_conditions(*refused_conditions(operation))
         with self.lock:
             self.counts[operation.name] += 1
             return handle(request)
@@ -181,8 +169,6 @@ class Registry:
         if entry is None:
             raise missing(space, request, request.query["suggest"])
         etag = {"ETag": f'"{entry.etag}"'}
-        if not request.may_read(entry.etag):
-            check(space, request.key, "")
         if request.has_version(entry.etag):
             return 304, None, {**etag, "Registry-Cursor": space.cursor}
         return 200, {**entry.answer(), "cursor": space.cursor}, etag

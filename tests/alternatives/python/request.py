@@ -11,7 +11,7 @@ from problems import Problem
 from store import ABSENT, PRESENT
 
 _INTEGER = re.compile(r"-?[0-9]{1,9}")
-_ETAGS = re.compile(r'[\s,]*(W/)?"[^"]*"\s*(,\s*((W/)?"[^"]*"\s*)?)*')
+_ETAGS = re.compile(r'\s*(W/)?"[^"]*"(\s*,\s*(W/)?"[^"]*")*\s*')
 
 INTEGERS: Final = {"limit": (1, 1000, 100), "suggest": (0, 10, 0)}
 """Least, most, default."""
@@ -45,24 +45,9 @@ class Request:
             raise Problem(400, "invalid_request", "If-Match and If-None-Match exclude each other on a write")
         if none_match is not None:
             if none_match.strip() != "*":
-                raise Problem(400, "invalid_request", "If-None-Match of a write is *")
+                raise Problem(422, "invalid_parameter", "If-None-Match of a write is *")
             return ABSENT
         return None if match is None else one_etag(match)
-
-    def may_read(self, etag: str) -> bool:
-        """Whether If-Match, if there is one, names the version that there is, by the strong comparison."""
-        names = self.headers.get("If-Match")
-        if names is None or names.strip() == "*":
-            return True
-        if not _ETAGS.fullmatch(names):
-            raise Problem(400, "invalid_request", "If-Match holds ETags in double quotes, or is *")
-        return f'"{etag}"' in re.findall(r'(?:W/)?"[^"]*"', names)
-
-    def refuse_conditions(self, *names: str) -> None:
-        """An operation that cannot honour a condition refuses it."""
-        for name in names:
-            if name in self.headers:
-                raise Problem(400, "invalid_request", f"The condition {name} has no meaning here")
 
     def has_version(self, etag: str) -> bool:
         """Whether If-None-Match names the version that there is, by the weak comparison of RFC 9110."""
