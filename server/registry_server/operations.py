@@ -50,7 +50,6 @@ class CompiledOperation:
         "_body",
         "_body_schema",
         "_components",
-        "_conditions_not_taken",
         "_handler",
         "_headers",
         "_may_wait",
@@ -77,7 +76,6 @@ class CompiledOperation:
         self._query = {p.name: p for p in parameters if p.where == "query"}
         self._required = [p for p in self._query.values() if p.required]
         self._headers = [(p.name.lower().encode(), p) for p in parameters if p.where == "header"]
-        self._conditions_not_taken = _conditions_but(operation.method, {name for name, _ in self._headers})
         self._components = components
         self._body_schema = operation.body_schema("application/json") if operation.request_body else None
         self._body = validator_of(self._body_schema, components) if self._body_schema else None
@@ -104,15 +102,7 @@ class CompiledOperation:
         for name, parameter in self._headers:
             field = head.get(name)
             if field is not None:
-                arguments[parameter.argument] = parameter.field(field)
-        for name in self._conditions_not_taken:
-            if name in head:
-                raise Problem(
-                    400,
-                    "invalid_request",
-                    f"{self.operation_id} does not take the condition {name.decode().title()}",
-                    suggestions=["leave it out, or write the entries one by one"],
-                )
+                arguments[parameter.argument] = parameter.value(field.decode("latin-1"))
         if self._body is not None:
             body = parse_body(await read_json_body(head, receive, limit=body_limit))
             if not self._body.is_valid(body):
@@ -173,19 +163,6 @@ class CompiledOperation:
             name = node["$ref"].rpartition("/")[2]
             node = self._components["schemas"][name]
         return node
-
-
-_CONDITIONS = (b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since")
-_TRUE_OF_READS = (b"if-none-match", b"if-modified-since")
-
-
-def _conditions_but(method: str, taken: set[bytes]) -> tuple[bytes, ...]:
-    """The conditions (RFC 9110, section 13.1) that an operation cannot honour, and so refuses.
-
-    Those in `_TRUE_OF_READS` only save a reader an answer that it has; without a validator they are true.
-    """
-    ignored = _TRUE_OF_READS if method.upper() == "GET" else ()
-    return tuple(name for name in _CONDITIONS if name not in taken and name not in ignored)
 
 
 def _pointer(steps: list[str | int]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from registry_server.problems import Problem, misfit
+from registry_server.problems import misfit
 
 REMEMBERED = 4_096
 LONGEST_REMEMBERED = 512
@@ -45,22 +45,6 @@ class Parameter:
         if not self.check(value):
             raise misfit(self.code, self.name, value, f"{str(value)[:40]!r} does not fit its schema")
         return value
-
-    def field(self, raw: bytes) -> Any:
-        """The value of a header field.
-
-        Raises:
-            Problem: 400: it does not fit the schema.
-        """
-        text = raw.decode("latin-1")
-        if not self.check(text):
-            raise Problem(
-                400,
-                "invalid_request",
-                f"{self.name}: {text[:40]!r} does not fit its schema",
-                context={"parameter": self.name},
-            )
-        return text
 
 
 def _remembered(check: Callable[[str], bool]) -> Callable[[str], bool]:

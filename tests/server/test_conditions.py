@@ -59,7 +59,7 @@ class TestCreateOnly:
     async def test_another_if_none_match_is_no_condition_of_a_write(self, field, client):
         answer = await set_if(client, "If-None-Match", field)
 
-        problem(answer, 400, "invalid_request")
+        problem(answer, 422, "invalid_parameter")
         assert await head_of(client) == 0
 
 

@@ -24,7 +24,6 @@ from .clear_result import ClearResult
 from .clear_result_status import ClearResultStatus
 from .contains_answer import ContainsAnswer
 from .current_entry import CurrentEntry
-from .delete_entry_if_none_match import DeleteEntryIfNoneMatch
 from .delete_entry_result import DeleteEntryResult
 from .delete_entry_result_status import DeleteEntryResultStatus
 from .entry import Entry
@@ -88,7 +87,6 @@ __all__ = (
     "ClearResultStatus",
     "ContainsAnswer",
     "CurrentEntry",
-    "DeleteEntryIfNoneMatch",
     "DeleteEntryResult",
     "DeleteEntryResultStatus",
     "Entry",

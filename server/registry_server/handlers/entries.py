@@ -13,7 +13,7 @@ from registry_server.answers import Answer
 from registry_server.envelopes import annotations_of, key_of, stored_of
 from registry_server.limits import Limits
 from registry_server.problems import Problem
-from registry_server.revisions import etag_field, expectation, is_named, matches, position_of
+from registry_server.revisions import etag_field, expectation, matches, position_of
 from registry_server.storage.base import ConditionFailedError, Entry, Page, StorageBackend
 
 PAGE_BYTES = 8 * 1024 * 1024
@@ -59,29 +59,20 @@ class Entries:
         )
 
     async def get_entry(
-        self,
-        namespace: str,
-        key: str,
-        suggest: int = 0,
-        if_match: str | None = None,
-        if_none_match: str | None = None,
+        self, namespace: str, key: str, suggest: int = 0, if_none_match: str | None = None
     ) -> Answer:
         epoch = self._backend.epoch
         entry, head = await self._backend.get(namespace, check_key(key))
         if entry is None:
             raise await self._key_not_found(namespace, key, head, suggest)
         etag = f"{epoch}.{entry.revision}"
-        if if_match is not None and not is_named(if_match, entry, epoch):
-            raise condition_failed(namespace, key, ConditionFailedError(entry, head), epoch)
         if if_none_match is not None and matches(if_none_match, entry, epoch):
             return Answer(None, 304, (etag_field(etag), (b"registry-cursor", f"{epoch}.{head}".encode())))
         return Answer({**value_of(entry, epoch), "cursor": f"{epoch}.{head}"}, 200, (etag_field(etag),))
 
-    async def delete_entry(
-        self, namespace: str, key: str, if_match: str | None = None, if_none_match: str | None = None
-    ) -> Answer:
+    async def delete_entry(self, namespace: str, key: str, if_match: str | None = None) -> Answer:
         epoch = self._backend.epoch
-        expect = expectation(if_match, if_none_match, epoch)
+        expect = expectation(if_match, None, epoch)
         try:
             removed = await self._backend.delete(namespace, check_key(key), expect=expect)
         except ConditionFailedError as failure:
@@ -179,7 +170,7 @@ def condition_failed(namespace: str, key: str, failure: ConditionFailedError, ep
     return Problem(
         412,
         "precondition_failed",
-        f"The key {key!r} of {namespace} {state}, which is not what the request expected",
+        f"The key {key!r} of {namespace} {state}, which is not what the write expected",
         context={"key": key, "namespace": namespace},
         cursor=f"{epoch}.{failure.head}",
         **members,

@@ -6,7 +6,6 @@ import httpx
 
 from ... import errors
 from ...client import AuthenticatedClient, Client
-from ...models.delete_entry_if_none_match import DeleteEntryIfNoneMatch
 from ...models.delete_entry_result import DeleteEntryResult
 from ...models.problem import Problem
 from ...types import UNSET, Response, Unset
@@ -17,14 +16,10 @@ def _get_kwargs(
     *,
     key: str,
     if_match: str | Unset = UNSET,
-    if_none_match: DeleteEntryIfNoneMatch | Unset = UNSET,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
     if not isinstance(if_match, Unset):
         headers["If-Match"] = if_match
-
-    if not isinstance(if_none_match, Unset):
-        headers["If-None-Match"] = str(if_none_match)
 
     params: dict[str, Any] = {}
 
@@ -130,7 +125,6 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     key: str,
     if_match: str | Unset = UNSET,
-    if_none_match: DeleteEntryIfNoneMatch | Unset = UNSET,
 ) -> Response[DeleteEntryResult | Problem]:
     """Remove the artifact under a key
 
@@ -141,7 +135,6 @@ def sync_detailed(
         namespace (str):
         key (str):
         if_match (str | Unset):
-        if_none_match (DeleteEntryIfNoneMatch | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -155,7 +148,6 @@ def sync_detailed(
         namespace=namespace,
         key=key,
         if_match=if_match,
-        if_none_match=if_none_match,
     )
 
     response = client.get_httpx_client().request(
@@ -171,7 +163,6 @@ def sync(
     client: AuthenticatedClient | Client,
     key: str,
     if_match: str | Unset = UNSET,
-    if_none_match: DeleteEntryIfNoneMatch | Unset = UNSET,
 ) -> DeleteEntryResult | Problem | None:
     """Remove the artifact under a key
 
@@ -182,7 +173,6 @@ def sync(
         namespace (str):
         key (str):
         if_match (str | Unset):
-        if_none_match (DeleteEntryIfNoneMatch | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -197,7 +187,6 @@ def sync(
         client=client,
         key=key,
         if_match=if_match,
-        if_none_match=if_none_match,
     ).parsed
 
 
@@ -207,7 +196,6 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     key: str,
     if_match: str | Unset = UNSET,
-    if_none_match: DeleteEntryIfNoneMatch | Unset = UNSET,
 ) -> Response[DeleteEntryResult | Problem]:
     """Remove the artifact under a key
 
@@ -218,7 +206,6 @@ async def asyncio_detailed(
         namespace (str):
         key (str):
         if_match (str | Unset):
-        if_none_match (DeleteEntryIfNoneMatch | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -232,7 +219,6 @@ async def asyncio_detailed(
         namespace=namespace,
         key=key,
         if_match=if_match,
-        if_none_match=if_none_match,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -246,7 +232,6 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     key: str,
     if_match: str | Unset = UNSET,
-    if_none_match: DeleteEntryIfNoneMatch | Unset = UNSET,
 ) -> DeleteEntryResult | Problem | None:
     """Remove the artifact under a key
 
@@ -257,7 +242,6 @@ async def asyncio(
         namespace (str):
         key (str):
         if_match (str | Unset):
-        if_none_match (DeleteEntryIfNoneMatch | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -273,6 +257,5 @@ async def asyncio(
             client=client,
             key=key,
             if_match=if_match,
-            if_none_match=if_none_match,
         )
     ).parsed

@@ -16,13 +16,9 @@ def _get_kwargs(
     *,
     key: str,
     suggest: int | Unset = 0,
-    if_match: str | Unset = UNSET,
     if_none_match: str | Unset = UNSET,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
-    if not isinstance(if_match, Unset):
-        headers["If-Match"] = if_match
-
     if not isinstance(if_none_match, Unset):
         headers["If-None-Match"] = if_none_match
 
@@ -78,11 +74,6 @@ def _parse_response(
 
         return response_404
 
-    if response.status_code == 412:
-        response_412 = Problem.from_dict(response.json())
-
-        return response_412
-
     if response.status_code == 421:
         response_421 = Problem.from_dict(response.json())
 
@@ -131,7 +122,6 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     key: str,
     suggest: int | Unset = 0,
-    if_match: str | Unset = UNSET,
     if_none_match: str | Unset = UNSET,
 ) -> Response[Any | EntryAnswer | Problem]:
     """The artifact under a key
@@ -146,7 +136,6 @@ def sync_detailed(
         namespace (str):
         key (str):
         suggest (int | Unset):  Default: 0.
-        if_match (str | Unset):
         if_none_match (str | Unset):
 
     Raises:
@@ -161,7 +150,6 @@ def sync_detailed(
         namespace=namespace,
         key=key,
         suggest=suggest,
-        if_match=if_match,
         if_none_match=if_none_match,
     )
 
@@ -178,7 +166,6 @@ def sync(
     client: AuthenticatedClient | Client,
     key: str,
     suggest: int | Unset = 0,
-    if_match: str | Unset = UNSET,
     if_none_match: str | Unset = UNSET,
 ) -> Any | EntryAnswer | Problem | None:
     """The artifact under a key
@@ -193,7 +180,6 @@ def sync(
         namespace (str):
         key (str):
         suggest (int | Unset):  Default: 0.
-        if_match (str | Unset):
         if_none_match (str | Unset):
 
     Raises:
@@ -209,7 +195,6 @@ def sync(
         client=client,
         key=key,
         suggest=suggest,
-        if_match=if_match,
         if_none_match=if_none_match,
     ).parsed
 
@@ -220,7 +205,6 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     key: str,
     suggest: int | Unset = 0,
-    if_match: str | Unset = UNSET,
     if_none_match: str | Unset = UNSET,
 ) -> Response[Any | EntryAnswer | Problem]:
     """The artifact under a key
@@ -235,7 +219,6 @@ async def asyncio_detailed(
         namespace (str):
         key (str):
         suggest (int | Unset):  Default: 0.
-        if_match (str | Unset):
         if_none_match (str | Unset):
 
     Raises:
@@ -250,7 +233,6 @@ async def asyncio_detailed(
         namespace=namespace,
         key=key,
         suggest=suggest,
-        if_match=if_match,
         if_none_match=if_none_match,
     )
 
@@ -265,7 +247,6 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     key: str,
     suggest: int | Unset = 0,
-    if_match: str | Unset = UNSET,
     if_none_match: str | Unset = UNSET,
 ) -> Any | EntryAnswer | Problem | None:
     """The artifact under a key
@@ -280,7 +261,6 @@ async def asyncio(
         namespace (str):
         key (str):
         suggest (int | Unset):  Default: 0.
-        if_match (str | Unset):
         if_none_match (str | Unset):
 
     Raises:
@@ -297,7 +277,6 @@ async def asyncio(
             client=client,
             key=key,
             suggest=suggest,
-            if_match=if_match,
             if_none_match=if_none_match,
         )
     ).parsed
