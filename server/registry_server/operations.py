@@ -25,6 +25,7 @@ from registry_server.access.needs import Needs, needs_of
 from registry_server.access.pages import PageDoor
 from registry_server.access.scopes import Permission
 from registry_server.answers import Answer
+from registry_server.conditions import FIELDS, Preconditions, preconditions_of
 from registry_server.dispatch import DispatchTable
 from registry_server.page_fields import DOCS, PageFields
 from registry_server.parameters import Parameter, validator_of
@@ -51,9 +52,9 @@ class CompiledOperation:
         "_body_schema",
         "_components",
         "_handler",
-        "_headers",
         "_may_wait",
         "_path",
+        "_preconditions",
         "_query",
         "_required",
         "needs",
@@ -64,6 +65,7 @@ class CompiledOperation:
     def __init__(self, operation: AbstractOperation) -> None:
         self.operation_id: str = operation.operation_id
         self.needs: Needs = needs_of(operation)
+        self._preconditions: Preconditions = preconditions_of(operation, self.needs.permission)
         self.tally = Tally()
         self._handler: Handler = operation.function
         self._may_wait = "leaving" in signature(operation.function).parameters
@@ -75,7 +77,6 @@ class CompiledOperation:
         self._path = [(segments.index("{" + p.name + "}"), p) for p in parameters if p.where == "path"]
         self._query = {p.name: p for p in parameters if p.where == "query"}
         self._required = [p for p in self._query.values() if p.required]
-        self._headers = [(p.name.lower().encode(), p) for p in parameters if p.where == "header"]
         self._components = components
         self._body_schema = operation.body_schema("application/json") if operation.request_body else None
         self._body = validator_of(self._body_schema, components) if self._body_schema else None
@@ -99,10 +100,10 @@ class CompiledOperation:
         raw_query = scope["query_string"]
         if raw_query or self._query:
             self._read_query(raw_query, arguments)
-        for name, parameter in self._headers:
-            field = head.get(name)
-            if field is not None:
-                arguments[parameter.argument] = parameter.value(field.decode("latin-1"))
+        if not FIELDS.isdisjoint(head):
+            condition = self._preconditions.read(head)
+            if condition is not None:
+                arguments["condition"] = condition
         if self._body is not None:
             body = parse_body(await read_json_body(head, receive, limit=body_limit))
             if not self._body.is_valid(body):

@@ -144,7 +144,7 @@ async def test_a_write_that_failed_is_told(error, file):
         async def put(self, *_, **__):
             raise error
 
-        async def clear(self, *_):
+        async def clear(self, *_, **__):
             raise error
 
     log = AuditLog(str(file))

@@ -247,7 +247,7 @@ class TestNothingIsRepeated:
 
         answer = await client.request(method, path, json=body, headers=fields)
 
-        problem(answer, 422, answer.json()["code"])
+        problem(answer, 400 if place == "header" else 422, answer.json()["code"])
         assert len(answer.content) < 1_000
 
     async def test_a_pointer_is_escaped(self, client):

@@ -55,12 +55,15 @@ class TestCreateOnly:
         assert {loser["current"]["meta"]["writer"] for loser in losers} == {str(winner)}
         assert (await get(client, "k")).json()["value"]["data"] == str(winner)
 
-    @pytest.mark.parametrize("field", ['"a.1"', "", "**", "*, *"])
-    async def test_another_if_none_match_is_no_condition_of_a_write(self, field, client):
-        answer = await set_if(client, "If-None-Match", field)
+    async def test_a_list_refuses_the_versions_in_it_only(self, client):
+        """REG-COND-02: and a missing entry is none of them."""
+        stored = await put(client, "k", 1)
+        named = f'"x.1", W/"{stored["etag"]}"'
 
-        problem(answer, 422, "invalid_parameter")
-        assert await head_of(client) == 0
+        problem(await set_if(client, "If-None-Match", named), 412, "precondition_failed")
+        assert (await set_if(client, "If-None-Match", '"x.1"')).json()["outcome"] == "replaced"
+        assert (await set_if(client, "If-None-Match", named)).json()["outcome"] == "unchanged"
+        assert (await set_if(client, "If-None-Match", named, key="free")).json()["outcome"] == "created"
 
 
 class TestIfMatch:
@@ -139,8 +142,6 @@ class TestIfMatch:
             "",
             "a.1",
             '"a.1',
-            'W/"a.1"',
-            '"a.1", "a.2"',
             '"a.1" "a.2"',
             ",",
             '* , "a.1"',
@@ -148,7 +149,7 @@ class TestIfMatch:
             "'a.1'",
         ],
     )
-    async def test_what_is_no_single_strong_etag_is_400(self, field, client):
+    async def test_malformed_fields_are_400(self, field, client):
         await put(client, "k", 1)
 
         for answer in (
@@ -172,22 +173,85 @@ class TestIfMatch:
 
         problem(answer, 412, "precondition_failed")
 
-    async def test_two_conditions_at_once_exclude_each_other(self, client):
-        stored = await put(client, "k", 1)
+    async def test_a_list_names_several_versions(self, client):
+        """REG-COND-02: one of them must be the entry's, by the strong comparison."""
+        first = await put(client, "k", 1)
+        second = await put(client, "k", 2)
+        both = f'"{first["etag"]}", "{second["etag"]}"'
 
-        answer = await client.post(
-            "/registry/a/set",
-            json=setting("k", 2),
-            headers={"If-Match": f'"{stored["etag"]}"', "If-None-Match": "*"},
+        assert (await set_if(client, "If-Match", both, new=3)).json()["outcome"] == "replaced"
+        problem(await set_if(client, "If-Match", both, new=4), 412, "precondition_failed")
+
+    async def test_of_racing_writers_with_lists_exactly_one_succeeds(self, client):
+        """REG-COND-02: a condition that the storage cannot check itself is atomic too."""
+        stored = await put(client, "k", 1)
+        other = await put(client, "other")
+        both = f'"{stored["etag"]}", "{other["etag"]}"'
+
+        answers = await asyncio.gather(
+            *(set_if(client, "If-Match", both, new=number, writer=str(number)) for number in range(2, 34))
         )
 
-        problem(answer, 400, "invalid_request")
-        assert await head_of(client) == 1
+        assert sorted(answer.status_code for answer in answers) == [200] + [412] * 31
 
-    async def test_a_condition_of_more_than_1024_characters_is_refused(self, client):
-        answer = await set_if(client, "If-Match", '"' + "a" * 1_024 + '"')
+    async def test_both_conditions_must_hold(self, client):
+        """REG-COND-02."""
+        stored = await put(client, "k", 1)
+        own, star, other = f'"{stored["etag"]}"', "*", '"x.1"'
+        for match, none_match, holds in (
+            (own, star, False),
+            (own, own, False),
+            (star, own, False),
+            (star, star, False),
+            (other, other, False),
+            (own, other, True),
+            (star, other, True),
+        ):
+            fields = {"If-Match": match, "If-None-Match": none_match}
+            answer = await client.post("/registry/a/set", json=setting("k", 1), headers=fields)
+            assert answer.status_code == (200 if holds else 412), fields
 
-        problem(answer, 422, "invalid_parameter")
+    @pytest.mark.parametrize("value", ['"' + "a" * 1_024 + '"', '"a",' * 300, "," * 1_025])
+    async def test_a_condition_of_more_than_1024_characters_is_refused(self, value, client):
+        """REG-COND-06."""
+        problem(await set_if(client, "If-Match", value), 400, "invalid_request")
+
+
+class TestConditionalClears:
+    async def test_clears_the_namespace_at_that_cursor_only(self, client):
+        """REG-CLR-02."""
+        await put(client, "k", 1)
+        later = await put(client, "other", 1)
+        path = "/registry/a/clear"
+
+        lost = problem(await client.delete(path, headers={"If-Match": '"x.1"'}), 412, "precondition_failed")
+        assert lost["cursor"] == later["cursor"]
+        assert await head_of(client) == 2
+
+        done = await client.delete(path, headers={"If-Match": f'"x.1", "{later["cursor"]}"'})
+        assert (done.status_code, done.json()["count"]) == (200, 2)
+
+    async def test_a_racing_write_keeps_its_entry(self, client, backend, monkeypatch):
+        """REG-CLR-02: the cursor is compared in the transaction that clears."""
+        stored = await put(client, "k", 1)
+        clear = backend.clear
+
+        async def beaten(namespace, *, head=None):
+            monkeypatch.undo()
+            await put(client, "late", 1)
+            return await clear(namespace, head=head)
+
+        monkeypatch.setattr(backend, "clear", beaten)
+        lost = await client.delete("/registry/a/clear", headers={"If-Match": f'"{stored["cursor"]}"'})
+
+        problem(lost, 412, "precondition_failed")
+        assert (await get(client, "late")).status_code == 200
+
+    async def test_an_unconditional_clear_clears_whatever_there_is(self, client):
+        """REG-CLR-01."""
+        await put(client, "k", 1)
+
+        assert (await client.delete("/registry/a/clear")).json()["count"] == 1
 
 
 class TestConditionalReads:
@@ -236,6 +300,22 @@ class TestConditionalReads:
     async def test_a_missing_key_is_404_whatever_the_condition(self, client):
         for field in ("*", '"x.1"'):
             problem(await get(client, "k", **{"If-None-Match": field}), 404, "key_not_found")
+
+    async def test_if_match_comes_before_if_none_match(self, client):
+        """REG-COND-04 (RFC 9110 section 13.2.2)."""
+        stored = await put(client, "k")
+        own, other = f'"{stored["etag"]}"', '"x.1"'
+        for match, none_match, status in (
+            (own, own, 304),
+            (own, other, 200),
+            (other, own, 412),
+            (other, other, 412),
+            ("*", "*", 304),
+        ):
+            answer = await get(client, "k", **{"If-Match": match, "If-None-Match": none_match})
+            assert answer.status_code == status, (match, none_match)
+        missing = await get(client, "missing", **{"If-Match": own})
+        problem(missing, 404, "key_not_found")
 
     @pytest.mark.parametrize("field", ["x.1", '"x.1', '"x" "y"', "W/x", '"x";'])
     async def test_what_is_no_list_of_etags_is_400(self, field, client):

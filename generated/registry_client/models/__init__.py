@@ -49,7 +49,6 @@ from .problem import Problem
 from .problem_context import ProblemContext
 from .readiness import Readiness
 from .readiness_status import ReadinessStatus
-from .set_entry_if_none_match import SetEntryIfNoneMatch
 from .set_entry_request import SetEntryRequest
 from .set_entry_result import SetEntryResult
 from .set_entry_result_status import SetEntryResultStatus
@@ -112,7 +111,6 @@ __all__ = (
     "ProblemContext",
     "Readiness",
     "ReadinessStatus",
-    "SetEntryIfNoneMatch",
     "SetEntryRequest",
     "SetEntryResult",
     "SetEntryResultStatus",

@@ -87,8 +87,8 @@ class AuditedStorage:
         revision = removed.head if removed.existed else None
         self._log.note(namespace, "deleted" if removed.existed else "missing", key=key, revision=revision)
 
-    async def clear(self, namespace: str) -> Cleared:
-        cleared = await self._noted(self._backend.clear(namespace), namespace, [(None, None)])
+    async def clear(self, namespace: str, *, head: int | None = None) -> Cleared:
+        cleared = await self._noted(self._backend.clear(namespace, head=head), namespace, [(None, None)])
         self._log.note(namespace, "cleared", revision=cleared.head, count=cleared.count)
         return cleared
 

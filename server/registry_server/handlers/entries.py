@@ -10,10 +10,11 @@ from orjson import Fragment
 from registry.names import check_key
 from registry.suggest import MAX_CANDIDATES, did_you_mean, near_names
 from registry_server.answers import Answer
+from registry_server.conditions import Condition, write_if
 from registry_server.envelopes import annotations_of, key_of, stored_of
 from registry_server.limits import Limits
 from registry_server.problems import Problem
-from registry_server.revisions import etag_field, expectation, matches, position_of
+from registry_server.revisions import etag_field, listing_of, position_of
 from registry_server.storage.base import ConditionFailedError, Entry, Page, StorageBackend
 
 PAGE_BYTES = 8 * 1024 * 1024
@@ -31,15 +32,18 @@ class Entries:
         self,
         namespace: str,
         body: dict[str, Any],
-        if_match: str | None = None,
-        if_none_match: str | None = None,
+        condition: Condition | None = None,
     ) -> Answer:
         backend = self._backend
         key = key_of(body["key"])
         value = stored_of(body["value"], value_bytes=self._limits.value_bytes)
-        expect = expectation(if_match, if_none_match, backend.epoch)
         try:
-            outcome, entry, head = await backend.put(namespace, key, value, expect=expect)
+            outcome, entry, head = await write_if(
+                condition,
+                backend.epoch,
+                lambda: backend.get(namespace, key),
+                lambda expect: backend.put(namespace, key, value, expect=expect),
+            )
         except ConditionFailedError as failure:
             raise condition_failed(namespace, key, failure, backend.epoch) from None
         revision = entry.revision
@@ -59,22 +63,29 @@ class Entries:
         )
 
     async def get_entry(
-        self, namespace: str, key: str, suggest: int = 0, if_none_match: str | None = None
+        self, namespace: str, key: str, suggest: int = 0, condition: Condition | None = None
     ) -> Answer:
         epoch = self._backend.epoch
         entry, head = await self._backend.get(namespace, check_key(key))
         if entry is None:
             raise await self._key_not_found(namespace, key, head, suggest)
         etag = f"{epoch}.{entry.revision}"
-        if if_none_match is not None and matches(if_none_match, entry, epoch):
+        if condition is not None and not condition.holds(etag):
+            if not condition.matched(etag):
+                raise condition_failed(namespace, key, ConditionFailedError(entry, head), epoch, asked="read")
             return Answer(None, 304, (etag_field(etag), (b"registry-cursor", f"{epoch}.{head}".encode())))
         return Answer({**value_of(entry, epoch), "cursor": f"{epoch}.{head}"}, 200, (etag_field(etag),))
 
-    async def delete_entry(self, namespace: str, key: str, if_match: str | None = None) -> Answer:
-        epoch = self._backend.epoch
-        expect = expectation(if_match, None, epoch)
+    async def delete_entry(self, namespace: str, key: str, condition: Condition | None = None) -> Answer:
+        backend, epoch = self._backend, self._backend.epoch
+        check_key(key)
         try:
-            removed = await self._backend.delete(namespace, check_key(key), expect=expect)
+            removed = await write_if(
+                condition,
+                epoch,
+                lambda: backend.get(namespace, key),
+                lambda expect: backend.delete(namespace, key, expect=expect),
+            )
         except ConditionFailedError as failure:
             raise condition_failed(namespace, key, failure, epoch) from None
         if not removed.existed:
@@ -92,30 +103,34 @@ class Entries:
     async def list_keys(
         self, namespace: str, prefix: str = "", limit: int = 100, page: str | None = None
     ) -> Answer:
-        listing = await self._page(namespace, prefix, limit, page, values=False)
-        return self._listed("keys", [entry.key for entry in listing.entries], listing)
+        name = listing_of("keys", namespace, prefix)
+        listing = await self._page(name, namespace, prefix, limit, page, values=False)
+        return self._listed("keys", [entry.key for entry in listing.entries], listing, name)
 
     async def list_items(
         self, namespace: str, prefix: str = "", limit: int = 100, page: str | None = None
     ) -> Answer:
-        listing = await self._page(namespace, prefix, limit, page, values=True)
+        name = listing_of("items", namespace, prefix)
+        listing = await self._page(name, namespace, prefix, limit, page, values=True)
         epoch = self._backend.epoch
         items = [{"key": entry.key, **value_of(entry, epoch)} for entry in listing.entries]
-        return self._listed("items", items, listing)
+        return self._listed("items", items, listing, name)
 
-    async def _page(self, namespace: str, prefix: str, limit: int, page: str | None, *, values: bool) -> Page:
+    async def _page(
+        self, name: str, namespace: str, prefix: str, limit: int, page: str | None, *, values: bool
+    ) -> Page:
         backend = self._backend
         _, head = await backend.count(namespace) if page is not None else (0, 0)
-        after = position_of(page, backend.epoch, f"{backend.epoch}.{head}")
+        after = position_of(page, name, backend.epoch, f"{backend.epoch}.{head}")
         return await backend.page(
             namespace, prefix=prefix, after=after, limit=limit, max_bytes=PAGE_BYTES, values=values
         )
 
-    def _listed(self, name: str, members: list[Any], listing: Page) -> Answer:
+    def _listed(self, what: str, members: list[Any], listing: Page, name: str) -> Answer:
         epoch = self._backend.epoch
-        body = {name: members, "cursor": f"{epoch}.{listing.head}"}
+        body = {what: members, "cursor": f"{epoch}.{listing.head}"}
         if listing.more:
-            body["next"] = f"{epoch}.{listing.entries[-1].created}"
+            body["next"] = f"{epoch}.{listing.entries[-1].created}.{name}"
         return Answer(body)
 
     async def _key_not_found(self, namespace: str, key: str, head: int, suggest: int) -> Problem:
@@ -161,7 +176,9 @@ def version_of(entry: Entry, epoch: str) -> dict[str, Any]:
     }
 
 
-def condition_failed(namespace: str, key: str, failure: ConditionFailedError, epoch: str) -> Problem:
+def condition_failed(
+    namespace: str, key: str, failure: ConditionFailedError, epoch: str, *, asked: str = "write"
+) -> Problem:
     """412, with the entry as it is where there is one."""
     members: dict[str, Any] = {}
     if failure.current is not None:
@@ -170,7 +187,7 @@ def condition_failed(namespace: str, key: str, failure: ConditionFailedError, ep
     return Problem(
         412,
         "precondition_failed",
-        f"The key {key!r} of {namespace} {state}, which is not what the write expected",
+        f"The key {key!r} of {namespace} {state}, which is not what the {asked} expected",
         context={"key": key, "namespace": namespace},
         cursor=f"{epoch}.{failure.head}",
         **members,

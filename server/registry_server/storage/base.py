@@ -340,8 +340,16 @@ class StorageBackend(ABC):
         """Remove many entries in one transaction, in order, as `put_many` stores them; no key comes twice."""
 
     @abstractmethod
-    async def clear(self, namespace: str) -> Cleared:
-        """Remove all entries in one change. The head is kept: revisions go on from it."""
+    async def clear(self, namespace: str, *, head: int | None = None) -> Cleared:
+        """Remove all entries in one change. Revisions go on from the head.
+
+        Args:
+            namespace: the namespace, which may be empty.
+            head: the head that the namespace must have, checked in the same transaction; None for any.
+
+        Raises:
+            ConditionFailedError: the namespace has another head; carries no entry.
+        """
 
     @abstractmethod
     async def page(

@@ -275,12 +275,18 @@ class DeleteManyJob(Job):
 
 
 class ClearJob(Job):
-    __slots__ = ()
+    __slots__ = ("head",)
+
+    def __init__(self, namespace: str, head: int | None) -> None:
+        super().__init__(namespace)
+        self.head = head
 
     def touches(self) -> Sequence[str]:
         return ()
 
     def run(self, draft: Draft, now: str) -> object:
+        if self.head not in (None, draft.head):
+            return ConditionFailedError(None, draft.head)
         return Cleared(draft.clear(now), draft.head)
 
 

@@ -204,8 +204,10 @@ class MemoryBackend(StorageBackend):
             self._tell(namespace)
         return BatchRemoved(outcomes, space.head, applied=True)
 
-    async def clear(self, namespace: str) -> Cleared:
+    async def clear(self, namespace: str, *, head: int | None = None) -> Cleared:
         space = self._spaces.get(namespace) or _Space()
+        if head not in (None, space.head):
+            raise ConditionFailedError(None, space.head)
         count = space.clear(self._now())
         if count:
             self._tell(namespace)

@@ -179,8 +179,8 @@ class PostgresqlBackend(StorageBackend):
         removed: BatchRemoved = await self._submit(DeleteManyJob(namespace, drops, atomic))
         return removed
 
-    async def clear(self, namespace: str) -> Cleared:
-        cleared: Cleared = await self._submit(ClearJob(namespace))
+    async def clear(self, namespace: str, *, head: int | None = None) -> Cleared:
+        cleared: Cleared = await self._submit(ClearJob(namespace, head))
         return cleared
 
     async def page(

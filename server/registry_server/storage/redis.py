@@ -174,9 +174,11 @@ class RedisBackend(StorageBackend):
             arguments += drop
         return removed_of(await self._write(self._scripts.delete, namespace, arguments), drops)
 
-    async def clear(self, namespace: str) -> Cleared:
-        count, head, _ = await self._write(self._scripts.clear, namespace, ())
-        return Cleared(count, head)
+    async def clear(self, namespace: str, *, head: int | None = None) -> Cleared:
+        count, found, _ = await self._write(self._scripts.clear, namespace, (-1 if head is None else head,))
+        if count < 0:
+            raise ConditionFailedError(None, found)
+        return Cleared(count, found)
 
     async def page(
         self,

@@ -218,8 +218,8 @@ class SqliteBackend(StorageBackend):
         removed: BatchRemoved = await self._submit(DeleteManyJob(namespace, drops, atomic))
         return removed
 
-    async def clear(self, namespace: str) -> Cleared:
-        cleared: Cleared = await self._submit(ClearJob(namespace))
+    async def clear(self, namespace: str, *, head: int | None = None) -> Cleared:
+        cleared: Cleared = await self._submit(ClearJob(namespace, head))
         return cleared
 
     async def page(

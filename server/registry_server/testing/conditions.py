@@ -91,6 +91,24 @@ class ConditionPromises:
                 if not holds:
                     assert outcome == ((taken if key == "taken" else None),)
 
+    async def test_a_clear_happens_exactly_if_the_head_is_as_expected(self, backend: StorageBackend) -> None:
+        for head in (None, 0, 1, 2, 3, 4, 99):
+            namespace = f"clear.{head}"
+            await _prepare(backend, namespace)
+            before = await all_entries(backend, namespace)
+            if head in (None, 3):
+                assert await backend.clear(namespace, head=head) == (2, 4)
+                continue
+            with pytest.raises(ConditionFailedError) as failed:
+                await backend.clear(namespace, head=head)
+            assert (failed.value.current, failed.value.head) == (None, 3)
+            assert await all_entries(backend, namespace) == before
+
+    async def test_clearing_an_empty_namespace_has_a_condition_too(self, backend: StorageBackend) -> None:
+        assert await backend.clear("unwritten", head=0) == (0, 0)
+        with pytest.raises(ConditionFailedError):
+            await backend.clear("unwritten", head=1)
+
     async def test_a_revision_of_a_former_life_does_not_match(self, backend: StorageBackend) -> None:
         [former] = await put_all(backend, "space", "key")
         await backend.delete("space", "key")

@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 from itertools import count
 from typing import TypeVar
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -209,10 +210,15 @@ class _Comparison(RuleBasedStateMachine):
         assert [change.envelope for change in found.changes] == [*map(self.model.carried, expected)]
         assert found.head == self.model.head
 
-    @rule()
-    def clear(self) -> None:
-        cleared = self.subject.run(self.subject.backend.clear(self.namespace))
-        assert cleared == (self.model.clear(), self.model.head)
+    @rule(behind=st.sampled_from([None, 0, 1]))
+    def clear(self, behind: int | None) -> None:
+        expected = None if behind is None else self.model.head - behind
+        clearing = self.subject.backend.clear(self.namespace, head=expected)
+        if behind:
+            with pytest.raises(ConditionFailedError):
+                self.subject.run(clearing)
+        else:
+            assert self.subject.run(clearing) == (self.model.clear(), self.model.head)
 
     @rule(key=KEYS)
     def get(self, key: str) -> None:

@@ -87,7 +87,7 @@ func TestKeysTravelAsTheyAre(t *testing.T) {
 
 func TestCreatesOnce(t *testing.T) {
 	client := connect(t)
-	only := registry.SetEntryParamsIfNoneMatchAsterisk
+	only := "*"
 	create := func(value string) *registry.SetEntryResponse {
 		envelope := Encode(value)
 		envelope.Meta = &registry.Meta{"identity": value}

@@ -16,10 +16,14 @@ def _get_kwargs(
     *,
     key: str,
     if_match: str | Unset = UNSET,
+    if_none_match: str | Unset = UNSET,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
     if not isinstance(if_match, Unset):
         headers["If-Match"] = if_match
+
+    if not isinstance(if_none_match, Unset):
+        headers["If-None-Match"] = if_none_match
 
     params: dict[str, Any] = {}
 
@@ -125,16 +129,18 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     key: str,
     if_match: str | Unset = UNSET,
+    if_none_match: str | Unset = UNSET,
 ) -> Response[DeleteEntryResult | Problem]:
     """Remove the artifact under a key
 
-     - **REG-DEL-01** Removes the entry in one change. A missing key is 404, or 412 where `If-Match` was
+     - **REG-DEL-01** Removes the entry in one change. A missing key is 404, or 412 if `If-Match` was
     sent.
 
     Args:
         namespace (str):
         key (str):
         if_match (str | Unset):
+        if_none_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -148,6 +154,7 @@ def sync_detailed(
         namespace=namespace,
         key=key,
         if_match=if_match,
+        if_none_match=if_none_match,
     )
 
     response = client.get_httpx_client().request(
@@ -163,16 +170,18 @@ def sync(
     client: AuthenticatedClient | Client,
     key: str,
     if_match: str | Unset = UNSET,
+    if_none_match: str | Unset = UNSET,
 ) -> DeleteEntryResult | Problem | None:
     """Remove the artifact under a key
 
-     - **REG-DEL-01** Removes the entry in one change. A missing key is 404, or 412 where `If-Match` was
+     - **REG-DEL-01** Removes the entry in one change. A missing key is 404, or 412 if `If-Match` was
     sent.
 
     Args:
         namespace (str):
         key (str):
         if_match (str | Unset):
+        if_none_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -187,6 +196,7 @@ def sync(
         client=client,
         key=key,
         if_match=if_match,
+        if_none_match=if_none_match,
     ).parsed
 
 
@@ -196,16 +206,18 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     key: str,
     if_match: str | Unset = UNSET,
+    if_none_match: str | Unset = UNSET,
 ) -> Response[DeleteEntryResult | Problem]:
     """Remove the artifact under a key
 
-     - **REG-DEL-01** Removes the entry in one change. A missing key is 404, or 412 where `If-Match` was
+     - **REG-DEL-01** Removes the entry in one change. A missing key is 404, or 412 if `If-Match` was
     sent.
 
     Args:
         namespace (str):
         key (str):
         if_match (str | Unset):
+        if_none_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -219,6 +231,7 @@ async def asyncio_detailed(
         namespace=namespace,
         key=key,
         if_match=if_match,
+        if_none_match=if_none_match,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -232,16 +245,18 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     key: str,
     if_match: str | Unset = UNSET,
+    if_none_match: str | Unset = UNSET,
 ) -> DeleteEntryResult | Problem | None:
     """Remove the artifact under a key
 
-     - **REG-DEL-01** Removes the entry in one change. A missing key is 404, or 412 where `If-Match` was
+     - **REG-DEL-01** Removes the entry in one change. A missing key is 404, or 412 if `If-Match` was
     sent.
 
     Args:
         namespace (str):
         key (str):
         if_match (str | Unset):
+        if_none_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -257,5 +272,6 @@ async def asyncio(
             client=client,
             key=key,
             if_match=if_match,
+            if_none_match=if_none_match,
         )
     ).parsed

@@ -16,9 +16,13 @@ def _get_kwargs(
     *,
     key: str,
     suggest: int | Unset = 0,
+    if_match: str | Unset = UNSET,
     if_none_match: str | Unset = UNSET,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
+    if not isinstance(if_match, Unset):
+        headers["If-Match"] = if_match
+
     if not isinstance(if_none_match, Unset):
         headers["If-None-Match"] = if_none_match
 
@@ -74,6 +78,11 @@ def _parse_response(
 
         return response_404
 
+    if response.status_code == 412:
+        response_412 = Problem.from_dict(response.json())
+
+        return response_412
+
     if response.status_code == 421:
         response_421 = Problem.from_dict(response.json())
 
@@ -122,6 +131,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     key: str,
     suggest: int | Unset = 0,
+    if_match: str | Unset = UNSET,
     if_none_match: str | Unset = UNSET,
 ) -> Response[Any | EntryAnswer | Problem]:
     """The artifact under a key
@@ -136,6 +146,7 @@ def sync_detailed(
         namespace (str):
         key (str):
         suggest (int | Unset):  Default: 0.
+        if_match (str | Unset):
         if_none_match (str | Unset):
 
     Raises:
@@ -150,6 +161,7 @@ def sync_detailed(
         namespace=namespace,
         key=key,
         suggest=suggest,
+        if_match=if_match,
         if_none_match=if_none_match,
     )
 
@@ -166,6 +178,7 @@ def sync(
     client: AuthenticatedClient | Client,
     key: str,
     suggest: int | Unset = 0,
+    if_match: str | Unset = UNSET,
     if_none_match: str | Unset = UNSET,
 ) -> Any | EntryAnswer | Problem | None:
     """The artifact under a key
@@ -180,6 +193,7 @@ def sync(
         namespace (str):
         key (str):
         suggest (int | Unset):  Default: 0.
+        if_match (str | Unset):
         if_none_match (str | Unset):
 
     Raises:
@@ -195,6 +209,7 @@ def sync(
         client=client,
         key=key,
         suggest=suggest,
+        if_match=if_match,
         if_none_match=if_none_match,
     ).parsed
 
@@ -205,6 +220,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     key: str,
     suggest: int | Unset = 0,
+    if_match: str | Unset = UNSET,
     if_none_match: str | Unset = UNSET,
 ) -> Response[Any | EntryAnswer | Problem]:
     """The artifact under a key
@@ -219,6 +235,7 @@ async def asyncio_detailed(
         namespace (str):
         key (str):
         suggest (int | Unset):  Default: 0.
+        if_match (str | Unset):
         if_none_match (str | Unset):
 
     Raises:
@@ -233,6 +250,7 @@ async def asyncio_detailed(
         namespace=namespace,
         key=key,
         suggest=suggest,
+        if_match=if_match,
         if_none_match=if_none_match,
     )
 
@@ -247,6 +265,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     key: str,
     suggest: int | Unset = 0,
+    if_match: str | Unset = UNSET,
     if_none_match: str | Unset = UNSET,
 ) -> Any | EntryAnswer | Problem | None:
     """The artifact under a key
@@ -261,6 +280,7 @@ async def asyncio(
         namespace (str):
         key (str):
         suggest (int | Unset):  Default: 0.
+        if_match (str | Unset):
         if_none_match (str | Unset):
 
     Raises:
@@ -277,6 +297,7 @@ async def asyncio(
             client=client,
             key=key,
             suggest=suggest,
+            if_match=if_match,
             if_none_match=if_none_match,
         )
     ).parsed

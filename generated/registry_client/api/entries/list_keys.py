@@ -122,7 +122,9 @@ def sync_detailed(
 
      - **REG-LST-01** Lists in creation order. `next` is there exactly if more follow, and is given back
     as `page`
-      with the same `prefix`.
+      with the same `prefix`. A token that is used for another listing, of another operation, namespace
+    or `prefix`,
+      is answered 400 `invalid_page`.
     - **REG-LST-02** Pages are stable under writes: an entry that was there when the first page was read
     and is
       there when the last one is, comes exactly once.
@@ -168,7 +170,9 @@ def sync(
 
      - **REG-LST-01** Lists in creation order. `next` is there exactly if more follow, and is given back
     as `page`
-      with the same `prefix`.
+      with the same `prefix`. A token that is used for another listing, of another operation, namespace
+    or `prefix`,
+      is answered 400 `invalid_page`.
     - **REG-LST-02** Pages are stable under writes: an entry that was there when the first page was read
     and is
       there when the last one is, comes exactly once.
@@ -209,7 +213,9 @@ async def asyncio_detailed(
 
      - **REG-LST-01** Lists in creation order. `next` is there exactly if more follow, and is given back
     as `page`
-      with the same `prefix`.
+      with the same `prefix`. A token that is used for another listing, of another operation, namespace
+    or `prefix`,
+      is answered 400 `invalid_page`.
     - **REG-LST-02** Pages are stable under writes: an entry that was there when the first page was read
     and is
       there when the last one is, comes exactly once.
@@ -253,7 +259,9 @@ async def asyncio(
 
      - **REG-LST-01** Lists in creation order. `next` is there exactly if more follow, and is given back
     as `page`
-      with the same `prefix`.
+      with the same `prefix`. A token that is used for another listing, of another operation, namespace
+    or `prefix`,
+      is answered 400 `invalid_page`.
     - **REG-LST-02** Pages are stable under writes: an entry that was there when the first page was read
     and is
       there when the last one is, comes exactly once.

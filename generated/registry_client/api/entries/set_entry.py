@@ -7,7 +7,6 @@ import httpx
 from ... import errors
 from ...client import AuthenticatedClient, Client
 from ...models.problem import Problem
-from ...models.set_entry_if_none_match import SetEntryIfNoneMatch
 from ...models.set_entry_request import SetEntryRequest
 from ...models.set_entry_result import SetEntryResult
 from ...types import UNSET, Response, Unset
@@ -18,14 +17,14 @@ def _get_kwargs(
     *,
     body: SetEntryRequest,
     if_match: str | Unset = UNSET,
-    if_none_match: SetEntryIfNoneMatch | Unset = UNSET,
+    if_none_match: str | Unset = UNSET,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
     if not isinstance(if_match, Unset):
         headers["If-Match"] = if_match
 
     if not isinstance(if_none_match, Unset):
-        headers["If-None-Match"] = str(if_none_match)
+        headers["If-None-Match"] = if_none_match
 
     _kwargs: dict[str, Any] = {
         "method": "post",
@@ -133,7 +132,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     body: SetEntryRequest,
     if_match: str | Unset = UNSET,
-    if_none_match: SetEntryIfNoneMatch | Unset = UNSET,
+    if_none_match: str | Unset = UNSET,
 ) -> Response[Problem | SetEntryResult]:
     """Store an artifact under a key
 
@@ -150,7 +149,7 @@ def sync_detailed(
     Args:
         namespace (str):
         if_match (str | Unset):
-        if_none_match (SetEntryIfNoneMatch | Unset):
+        if_none_match (str | Unset):
         body (SetEntryRequest):
 
     Raises:
@@ -181,7 +180,7 @@ def sync(
     client: AuthenticatedClient | Client,
     body: SetEntryRequest,
     if_match: str | Unset = UNSET,
-    if_none_match: SetEntryIfNoneMatch | Unset = UNSET,
+    if_none_match: str | Unset = UNSET,
 ) -> Problem | SetEntryResult | None:
     """Store an artifact under a key
 
@@ -198,7 +197,7 @@ def sync(
     Args:
         namespace (str):
         if_match (str | Unset):
-        if_none_match (SetEntryIfNoneMatch | Unset):
+        if_none_match (str | Unset):
         body (SetEntryRequest):
 
     Raises:
@@ -224,7 +223,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     body: SetEntryRequest,
     if_match: str | Unset = UNSET,
-    if_none_match: SetEntryIfNoneMatch | Unset = UNSET,
+    if_none_match: str | Unset = UNSET,
 ) -> Response[Problem | SetEntryResult]:
     """Store an artifact under a key
 
@@ -241,7 +240,7 @@ async def asyncio_detailed(
     Args:
         namespace (str):
         if_match (str | Unset):
-        if_none_match (SetEntryIfNoneMatch | Unset):
+        if_none_match (str | Unset):
         body (SetEntryRequest):
 
     Raises:
@@ -270,7 +269,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     body: SetEntryRequest,
     if_match: str | Unset = UNSET,
-    if_none_match: SetEntryIfNoneMatch | Unset = UNSET,
+    if_none_match: str | Unset = UNSET,
 ) -> Problem | SetEntryResult | None:
     """Store an artifact under a key
 
@@ -287,7 +286,7 @@ async def asyncio(
     Args:
         namespace (str):
         if_match (str | Unset):
-        if_none_match (SetEntryIfNoneMatch | Unset):
+        if_none_match (str | Unset):
         body (SetEntryRequest):
 
     Raises:

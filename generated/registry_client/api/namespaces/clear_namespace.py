@@ -8,12 +8,17 @@ from ... import errors
 from ...client import AuthenticatedClient, Client
 from ...models.clear_result import ClearResult
 from ...models.problem import Problem
-from ...types import Response
+from ...types import UNSET, Response, Unset
 
 
 def _get_kwargs(
     namespace: str,
+    *,
+    if_match: str | Unset = UNSET,
 ) -> dict[str, Any]:
+    headers: dict[str, Any] = {}
+    if not isinstance(if_match, Unset):
+        headers["If-Match"] = if_match
 
     _kwargs: dict[str, Any] = {
         "method": "delete",
@@ -22,6 +27,7 @@ def _get_kwargs(
         ),
     }
 
+    _kwargs["headers"] = headers
     return _kwargs
 
 
@@ -47,6 +53,11 @@ def _parse_response(
         response_403 = Problem.from_dict(response.json())
 
         return response_403
+
+    if response.status_code == 412:
+        response_412 = Problem.from_dict(response.json())
+
+        return response_412
 
     if response.status_code == 421:
         response_421 = Problem.from_dict(response.json())
@@ -99,15 +110,20 @@ def sync_detailed(
     namespace: str,
     *,
     client: AuthenticatedClient | Client,
+    if_match: str | Unset = UNSET,
 ) -> Response[ClearResult | Problem]:
     """Remove all entries of a namespace
 
      - **REG-CLR-01** Removes all entries in one change and answers how many they were. Of an empty
     namespace
       nothing changes. Revisions go on from where they were.
+    - **REG-CLR-02** With `If-Match`, it clears only a namespace whose cursor is among those named; else
+    it is
+      answered 412 with the namespace's cursor, and nothing changes.
 
     Args:
         namespace (str):
+        if_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -119,6 +135,7 @@ def sync_detailed(
 
     kwargs = _get_kwargs(
         namespace=namespace,
+        if_match=if_match,
     )
 
     response = client.get_httpx_client().request(
@@ -132,15 +149,20 @@ def sync(
     namespace: str,
     *,
     client: AuthenticatedClient | Client,
+    if_match: str | Unset = UNSET,
 ) -> ClearResult | Problem | None:
     """Remove all entries of a namespace
 
      - **REG-CLR-01** Removes all entries in one change and answers how many they were. Of an empty
     namespace
       nothing changes. Revisions go on from where they were.
+    - **REG-CLR-02** With `If-Match`, it clears only a namespace whose cursor is among those named; else
+    it is
+      answered 412 with the namespace's cursor, and nothing changes.
 
     Args:
         namespace (str):
+        if_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -153,6 +175,7 @@ def sync(
     return sync_detailed(
         namespace=namespace,
         client=client,
+        if_match=if_match,
     ).parsed
 
 
@@ -160,15 +183,20 @@ async def asyncio_detailed(
     namespace: str,
     *,
     client: AuthenticatedClient | Client,
+    if_match: str | Unset = UNSET,
 ) -> Response[ClearResult | Problem]:
     """Remove all entries of a namespace
 
      - **REG-CLR-01** Removes all entries in one change and answers how many they were. Of an empty
     namespace
       nothing changes. Revisions go on from where they were.
+    - **REG-CLR-02** With `If-Match`, it clears only a namespace whose cursor is among those named; else
+    it is
+      answered 412 with the namespace's cursor, and nothing changes.
 
     Args:
         namespace (str):
+        if_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -180,6 +208,7 @@ async def asyncio_detailed(
 
     kwargs = _get_kwargs(
         namespace=namespace,
+        if_match=if_match,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -191,15 +220,20 @@ async def asyncio(
     namespace: str,
     *,
     client: AuthenticatedClient | Client,
+    if_match: str | Unset = UNSET,
 ) -> ClearResult | Problem | None:
     """Remove all entries of a namespace
 
      - **REG-CLR-01** Removes all entries in one change and answers how many they were. Of an empty
     namespace
       nothing changes. Revisions go on from where they were.
+    - **REG-CLR-02** With `If-Match`, it clears only a namespace whose cursor is among those named; else
+    it is
+      answered 412 with the namespace's cursor, and nothing changes.
 
     Args:
         namespace (str):
+        if_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -213,5 +247,6 @@ async def asyncio(
         await asyncio_detailed(
             namespace=namespace,
             client=client,
+            if_match=if_match,
         )
     ).parsed

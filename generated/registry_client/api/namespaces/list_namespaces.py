@@ -112,7 +112,9 @@ def sync_detailed(
 
      - **REG-NSP-01** Lists the namespaces that hold at least one entry, by name in code point order,
     paged: `next`
-      is there exactly if more follow, and is given back as `page`.
+      is there exactly if more follow, and is given back as `page` with the same `prefix`; anywhere else
+    it is
+      answered 400 `invalid_page`.
 
     Args:
         prefix (str | Unset):
@@ -151,7 +153,9 @@ def sync(
 
      - **REG-NSP-01** Lists the namespaces that hold at least one entry, by name in code point order,
     paged: `next`
-      is there exactly if more follow, and is given back as `page`.
+      is there exactly if more follow, and is given back as `page` with the same `prefix`; anywhere else
+    it is
+      answered 400 `invalid_page`.
 
     Args:
         prefix (str | Unset):
@@ -185,7 +189,9 @@ async def asyncio_detailed(
 
      - **REG-NSP-01** Lists the namespaces that hold at least one entry, by name in code point order,
     paged: `next`
-      is there exactly if more follow, and is given back as `page`.
+      is there exactly if more follow, and is given back as `page` with the same `prefix`; anywhere else
+    it is
+      answered 400 `invalid_page`.
 
     Args:
         prefix (str | Unset):
@@ -222,7 +228,9 @@ async def asyncio(
 
      - **REG-NSP-01** Lists the namespaces that hold at least one entry, by name in code point order,
     paged: `next`
-      is there exactly if more follow, and is given back as `page`.
+      is there exactly if more follow, and is given back as `page` with the same `prefix`; anywhere else
+    it is
+      answered 400 `invalid_page`.
 
     Args:
         prefix (str | Unset):

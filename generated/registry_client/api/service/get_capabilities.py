@@ -90,8 +90,8 @@ def sync_detailed(
     the limits
       it enforces. A profile that is not named is not promised. `batch` and `watch` are the operations
     of those
-      tags, answered 404 `not_found` where they are not offered; `conditional` is REG-COND; `core` is
-    the rest.
+      tags, answered 404 `not_found` where they are not offered; `conditional` is REG-COND but for REG-
+    COND-08; `core` is the rest.
       `value_bytes` counts an envelope's data, in bytes of UTF-8.
 
     Raises:
@@ -121,8 +121,8 @@ def sync(
     the limits
       it enforces. A profile that is not named is not promised. `batch` and `watch` are the operations
     of those
-      tags, answered 404 `not_found` where they are not offered; `conditional` is REG-COND; `core` is
-    the rest.
+      tags, answered 404 `not_found` where they are not offered; `conditional` is REG-COND but for REG-
+    COND-08; `core` is the rest.
       `value_bytes` counts an envelope's data, in bytes of UTF-8.
 
     Raises:
@@ -148,8 +148,8 @@ async def asyncio_detailed(
     the limits
       it enforces. A profile that is not named is not promised. `batch` and `watch` are the operations
     of those
-      tags, answered 404 `not_found` where they are not offered; `conditional` is REG-COND; `core` is
-    the rest.
+      tags, answered 404 `not_found` where they are not offered; `conditional` is REG-COND but for REG-
+    COND-08; `core` is the rest.
       `value_bytes` counts an envelope's data, in bytes of UTF-8.
 
     Raises:
@@ -177,8 +177,8 @@ async def asyncio(
     the limits
       it enforces. A profile that is not named is not promised. `batch` and `watch` are the operations
     of those
-      tags, answered 404 `not_found` where they are not offered; `conditional` is REG-COND; `core` is
-    the rest.
+      tags, answered 404 `not_found` where they are not offered; `conditional` is REG-COND but for REG-
+    COND-08; `core` is the rest.
       `value_bytes` counts an envelope's data, in bytes of UTF-8.
 
     Raises:

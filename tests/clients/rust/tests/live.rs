@@ -77,7 +77,7 @@ async fn creates_once() {
         let meta = [("identity".to_owned(), identity.parse().unwrap())];
         body.value.meta = Some(types::Meta(meta.into()));
     }
-    let only = Some(types::SetEntryIfNoneMatch::X);
+    let only = Some("*");
     let first = client
         .set_entry(&space, None, only, &requests[0])
         .await
