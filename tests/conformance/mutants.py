@@ -6,6 +6,7 @@ The table of `docs/conformance.md` is made from them.
 from __future__ import annotations
 
 import json
+import re
 import time
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -1073,9 +1074,128 @@ class RefusesCharset(Reference):
 class OverlooksOddConditions(Reference):
     """`If-Match` without quotation marks is left out."""
 
-    def expectation(self, fields: Mapping[str, str]) -> Callable[[Entry | None], bool]:
-        odd = "if-match" in fields and not fields["if-match"].startswith('"')
-        return super().expectation({} if odd else fields)
+    def operate(self, operation: Operation, segments: list[str], request: Request) -> Response:
+        match = request.fields.get("if-match", '"')
+        if not match.startswith(('"', "W/", ",", "*")):
+            request = replace(
+                request, fields={name: request.fields[name] for name in request.fields if name != "if-match"}
+            )
+        return super().operate(operation, segments, request)
+
+
+@breaks("REG-CLR-02", caught_by="conditional.clear_is_of_one_cursor")
+class ClearsAnyCursor(Reference):
+    """A clear takes no notice of `If-Match`."""
+
+    def clear_namespace(self, namespace: str, fields: Any) -> Response:
+        return super().clear_namespace(namespace, {})
+
+
+@breaks("REG-COND-05", caught_by="conditional.each_operation_honours_what_it_declares")
+class DeletesOnIfNoneMatch(Reference):
+    """A delete takes no notice of `If-None-Match`."""
+
+    def delete_entry(self, namespace: str, key: str, fields: Mapping[str, str]) -> Response:
+        return super().delete_entry(
+            namespace, key, {name: fields[name] for name in fields if name != "if-none-match"}
+        )
+
+
+@breaks("REG-COND-05", caught_by="conditional.each_operation_honours_what_it_declares")
+class LeavesConditionsOfBatchesOut(Reference):
+    """A batch is stored whatever condition is in its header."""
+
+    def check_fields(self, operation: Operation, fields: Mapping[str, str]) -> None:
+        if operation.conditions != "body":
+            super().check_fields(operation, fields)
+
+
+@breaks("REG-COND-04", caught_by="conditional.a_false_if_match_on_a_read_is_412")
+class ReadsWhateverIfMatchSays(Reference):
+    """A read takes no notice of `If-Match`."""
+
+    def get_entry(self, namespace: str, key: str, fields: Mapping[str, str], suggest: int = 0) -> Response:
+        return super().get_entry(
+            namespace, key, {name: fields[name] for name in fields if name != "if-match"}, suggest
+        )
+
+
+@breaks("REG-COND-06", caught_by="conditional.empty_elements_of_a_list_are_ignored")
+class RefusesEmptyElements(Reference):
+    """A list with an empty element cannot be read."""
+
+    def tags(self, text: str) -> list[tuple[bool, str]] | None:
+        return [] if re.search(r"(^|,)\s*(,|$)", text) else super().tags(text)
+
+
+@breaks("REG-COND-06", caught_by="conditional.conditions_that_cannot_be_read_are_errors")
+class TakesEmptyLists(Reference):
+    """A list of no ETag matches anything."""
+
+    def tags(self, text: str) -> list[tuple[bool, str]] | None:
+        return super().tags(text) if text.strip(" ,") else None
+
+
+@breaks("REG-COND-07", caught_by="conditional.dates_are_no_conditions")
+class IgnoresDatesOnWrites(Reference):
+    """A write takes no notice of `If-Unmodified-Since`."""
+
+    def check_fields(self, operation: Operation, fields: Mapping[str, str]) -> None:
+        super().check_fields(
+            operation, {name: fields[name] for name in fields if name != "if-unmodified-since"}
+        )
+
+
+@breaks("REG-COND-08", caught_by="core.conditions_that_are_not_offered_are_refused")
+class IgnoresWhatItDoesNotOffer(Reference):
+    """A server of the profile `core` alone takes no notice of conditions."""
+
+    profiles = ("core",)
+
+    def check_fields(self, operation: Operation, fields: Mapping[str, str]) -> None:
+        pass
+
+
+@breaks("REG-ERR-05", caught_by="core.a_mistake_has_one_status")
+class HasTwoStatuses(Reference):
+    """A page token that cannot be read is 422."""
+
+    def position(self, page: str | None, head: int) -> int:
+        try:
+            return super().position(page, head)
+        except Problem as problem:
+            raise (Problem(422, "invalid_parameter") if problem.status == 400 else problem) from None
+
+
+@breaks("REG-ERR-06", caught_by="core.the_first_mistake_is_answered")
+class ReadsTheBodyFirst(Reference):
+    """The body is judged before the query."""
+
+    def operate(self, operation: Operation, segments: list[str], request: Request) -> Response:
+        if operation.body:
+            body = request.read_body()
+            request = replace(request, read_body=lambda: body)
+            self.body_of(operation, request)
+        return super().operate(operation, segments, request)
+
+
+@breaks("REG-ERR-07", caught_by="core.an_empty_segment_makes_another_path")
+class FoldsSlashes(Reference):
+    """Several slashes are as one."""
+
+    def answer(self, request: Request) -> Response:
+        return super().answer(replace(request, path=re.sub("/+", "/", request.path)))
+
+
+@breaks("REG-LST-01", caught_by="core.a_page_token_is_of_its_listing")
+class TakesAnyPageToken(Reference):
+    """A page token may be used for another listing."""
+
+    def sealed(self, token: str, *listing: str) -> str:
+        return token
+
+    def opened(self, page: str, *listing: str) -> str:
+        return page
 
 
 @breaks("REG-BAT-03", caught_by="batch.a_batch_as_large_as_published_is_taken")

@@ -10,6 +10,7 @@ import json
 import re
 import threading
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -25,7 +26,12 @@ from registry.spec import load_spec
 
 SPEC = load_spec()
 PAGE_BYTES = 8 * 1024 * 1024
+TAG_CONDITIONS = ("if-match", "if-none-match")
+CONDITIONS = (*TAG_CONDITIONS, "if-modified-since", "if-unmodified-since", "if-range")
+HONOURED = {"entry": TAG_CONDITIONS, "namespace": ("if-match",), "body": (), "none": ()}
 RIDES_ALONG = 64 * 1024
+
+Named = Callable[[str], bool]
 
 
 class Problem(Exception):
@@ -99,6 +105,7 @@ class Operation:
         self.segments = path.split("/")[1:]
         self.open = definition.get("security") == []
         self.scope: str = definition.get("x-scope", "any")
+        self.conditions: str = definition["x-conditions"]
         self.scope_each: bool = definition.get("x-scope-each", False)
         parameters = [_resolved(one) for one in [*shared, *definition.get("parameters", [])]]
         self.parameters = {one["name"]: one for one in parameters if one["in"] == "query"}
@@ -193,6 +200,7 @@ class Reference:
         if "{namespace}" in operation.segments:
             arguments["namespace"] = self.namespace_of(unquote(segments[1]))
         arguments |= self.query_of(operation, request.query)
+        self.check_fields(operation, request.fields)
         if operation.scope_each:
             arguments["may_read"] = lambda name: scope is None or self.reaches(scope, name, "read")
         elif scope is not None and operation.scope != "any":
@@ -374,22 +382,52 @@ class Reference:
 
     # ---- conditions
 
+    def check_fields(self, operation: Operation, fields: Mapping[str, str]) -> None:
+        """Refuse the conditions that the operation does not honour, and those that cannot be read."""
+        writes = operation.scope in ("write", "admin")
+        for name in [name for name in CONDITIONS if name in fields]:
+            if not self.honours(operation, name):
+                if writes or name in TAG_CONDITIONS:
+                    raise Problem(400, "invalid_request")
+            elif self.tags(fields[name]) == []:
+                raise Problem(400, "invalid_request")
+
+    def honours(self, operation: Operation, name: str) -> bool:
+        if "conditional" not in self.profiles:
+            return False
+        return name in HONOURED[operation.conditions]
+
+    def tags(self, text: str) -> list[tuple[bool, str]] | None:
+        """Whether it is weak, and the text of each ETag; None for `*`, an empty list if it cannot be read."""
+        if text.strip() == "*":
+            return None
+        found = re.fullmatch(r'(\s*((W/)?"[^"\s]*"\s*)?(,|$))*', text)
+        if not found or len(text) > 1_024:
+            return []
+        return [(bool(weak), tag) for weak, tag in re.findall(r'(W/)?"([^"]*)"', text)]
+
+    def matches(self, fields: Mapping[str, str], named: Named | None) -> bool:
+        """Whether `If-Match` holds, by the strong comparison; ``named`` says which ETags are the version's."""
+        if "if-match" not in fields:
+            return True
+        tags = self.tags(fields["if-match"])
+        return named is not None and (tags is None or any(named(tag) for weak, tag in tags if not weak))
+
+    def names(self, fields: Mapping[str, str], named: Named | None) -> bool:
+        """Whether `If-None-Match` names this version, by the weak comparison."""
+        if "if-none-match" not in fields or named is None:
+            return False
+        tags = self.tags(fields["if-none-match"])
+        return tags is None or any(named(tag) for _, tag in tags)
+
+    def named(self, entry: Entry | None) -> Named | None:
+        return None if entry is None else lambda etag: self.names_version(etag, entry)
+
     def expectation(self, fields: Mapping[str, str]) -> Callable[[Entry | None], bool]:
         """What a write expects of the entry, as a predicate."""
-        match, none = fields.get("if-match"), fields.get("if-none-match")
-        if match is not None and none is not None:
-            raise Problem(400, "invalid_request")
-        if none is not None:
-            if none != "*":
-                raise Problem(422, "invalid_parameter")
-            return lambda entry: entry is None
-        if match is None:
-            return lambda entry: True
-        if match == "*":
-            return lambda entry: entry is not None
-        if not re.fullmatch(r'"[^"]*"', match):
-            raise Problem(400, "invalid_request")
-        return lambda entry: self.names_version(match[1:-1], entry)
+        return lambda entry: (
+            self.matches(fields, self.named(entry)) and not self.names(fields, self.named(entry))
+        )
 
     def expected(self, expect: str | None, entry: Entry | None) -> bool:
         """What `expect` of a batch's entry says."""
@@ -398,10 +436,7 @@ class Reference:
         return entry is None if expect == "absent" else self.names_version(expect, entry)
 
     def is_current(self, fields: Mapping[str, str], entry: Entry) -> bool:
-        text = fields.get("if-none-match")
-        if text is None:
-            return False
-        return text == "*" or self.cursor(entry.revision) in re.findall(r'"([^"]*)"', text)
+        return self.names(fields, self.named(entry))
 
     # ---- the service
 
@@ -456,10 +491,13 @@ class Reference:
         page: str | None = None,
     ) -> Response:
         with self.moved:
+            page = page and self.opened(page, "namespaces", prefix)
+            if page == "":
+                raise Problem(400, "invalid_page")
             names = [name for name in self.listed_namespaces() if name.startswith(prefix) and may_read(name)]
             rest = [name for name in names if page is None or name > page]
             summaries = [self.summary(name) for name in rest[:limit]]
-        more = {"next": rest[limit - 1]} if len(rest) > limit else {}
+        more = {"next": self.sealed(rest[limit - 1], "namespaces", prefix)} if len(rest) > limit else {}
         return Response(200, {"namespaces": summaries, **more})
 
     def summary(self, name: str) -> dict[str, Any]:
@@ -515,6 +553,8 @@ class Reference:
             entry, cursor = space.entries.get(key), self.cursor(space.head)
             if entry is None:
                 raise self.missing(space, key, namespace, suggest)
+            if not self.matches(fields, self.named(entry)):
+                raise self.refused(space, entry)
             if self.is_current(fields, entry):
                 return Response(304, None, {**self.etag(entry), "registry-cursor": cursor})
             return Response(200, {**self.found(entry), "cursor": cursor}, self.etag(entry))
@@ -548,6 +588,8 @@ class Reference:
         with self.moved:
             space = self.space(namespace)
             space.batches += 1
+            if not self.matches(fields, self.cursor(space.head).__eq__):
+                raise self.refused(space, None)
             count = len(space.entries)
             if count:
                 self.clear(namespace, space)
@@ -559,6 +601,15 @@ class Reference:
         self.changed(space, "clear")
 
     # ---- listings
+
+    def sealed(self, token: str, *listing: str) -> str:
+        """A page token that is of this listing alone."""
+        return f"{token}~{zlib.crc32(repr(listing).encode()):x}"
+
+    def opened(self, page: str, *listing: str) -> str:
+        """What `sealed` was given; empty if it was given another listing."""
+        token = page.rpartition("~")[0]
+        return token if page == self.sealed(token, *listing) else ""
 
     def position(self, page: str | None, head: int) -> int:
         if page is None:
@@ -598,9 +649,14 @@ class Reference:
     ) -> tuple[list[Entry], dict[str, str]]:
         with self.moved:
             space = self.read_space(namespace)
+            listing = ("items" if values else "keys", namespace, prefix)
+            page = page if page is None else self.opened(page, *listing)
             rest = self.after(space, prefix, page)
             taken = self.page(rest, limit, values=values)
-            return taken, {"cursor": self.cursor(space.head), **self.more(taken, rest, page)}
+            more = {
+                name: self.sealed(token, *listing) for name, token in self.more(taken, rest, page).items()
+            }
+            return taken, {"cursor": self.cursor(space.head), **more}
 
     def list_keys(
         self, namespace: str, fields: Any, prefix: str = "", limit: int = 100, page: str | None = None

@@ -27,7 +27,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.rfile.read(length)
 
         path, _, query = self.path.partition("?")
-        fields = {name.lower(): value for name, value in self.headers.items()}
+        fields = {name.lower(): ", ".join(self.headers.get_all(name, ())) for name in self.headers}
         response = self.reference.answer(Request(self.command, path, query, fields, read_body))
         if unread[0]:
             self._drop_body(unread[0])

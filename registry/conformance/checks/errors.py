@@ -186,6 +186,53 @@ def a_refused_write_changes_nothing(ctx: Context) -> None:
     _unchanged(ctx, namespace, cursor, "a refused write")
 
 
+@check("REG-ERR-05", profile="core")
+def a_mistake_has_one_status(ctx: Context) -> None:
+    """A token that is malformed is 400, and a namespace, key or parameter that does not fit is 422."""
+    namespace, cursor = _watched(ctx)
+    cases = (
+        (400, "list_keys", namespace, {"page": "no page"}),
+        (400, "list_items", namespace, {"page": "no page"}),
+        (400, "get_entry", namespace, "key=%FF"),
+        (422, "get_entry", "a..b", {"key": "kept"}),
+        (422, "get_entry", namespace, {"key": "k" * 1_025}),
+        (422, "list_keys", namespace, {"limit": "many"}),
+        (422, "delete_entry", "a..b", {"key": "kept"}),
+    )
+    for status, operation, where, query in cases:
+        ctx.expect(status, operation, where, query=query)
+    _unchanged(ctx, namespace, cursor, "a mistake")
+
+
+@check("REG-ERR-06", profile="core")
+def the_first_mistake_is_answered(ctx: Context) -> None:
+    """Of two mistakes the first is answered, in the order: namespace, query, body's type, syntax, schema."""
+    namespace, cursor = _watched(ctx)
+    text = ("content-type", "text/plain")
+    cases = (
+        (422, "invalid_namespace", "a..b", "?x=1", [JSON], b"{"),
+        (422, "invalid_parameter", namespace, "?x=1", [text], b"{"),
+        (422, "invalid_parameter", namespace, "?x=1", [JSON], b"{"),
+        (415, "unsupported_media_type", namespace, "", [text], b"{"),
+        (400, "invalid_json", namespace, "", [JSON], b'{"key": 1'),
+    )
+    for status, code, where, query, fields, body in cases:
+        exchange = ctx.send("POST", f"/registry/{where}/set{query}", fields=fields, body=body)
+        answer = ctx.judged("set_entry", exchange)
+        found = (answer.status, answer.json["code"])
+        require(found == (status, code), f"{answer.asked} is {found[0]} {found[1]}, not {status} {code}")
+    _unchanged(ctx, namespace, cursor, "a request with two mistakes")
+
+
+@check("REG-ERR-07", profile="core")
+def an_empty_segment_makes_another_path(ctx: Context) -> None:
+    """A path with an empty segment in it is 404, and no redirect."""
+    namespace, _ = _watched(ctx)
+    for path in (f"/registry//{namespace}/length", f"/registry/{namespace}//length"):
+        exchange = ctx.send("GET", path)
+        require(exchange.status == 404, f"{exchange.asked} is answered {exchange.status}, not 404")
+
+
 @check("REG-ERR-01", profile="core", level=Level.SHOULD)
 def a_missing_key_says_what_was_asked(ctx: Context) -> None:
     """The document of a 404 names key and namespace in `context`, so a client can tell what is missing."""

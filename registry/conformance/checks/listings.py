@@ -130,3 +130,25 @@ def a_thousand_entries_are_listed(ctx: Context) -> None:
 
 def _key(name: str) -> dict[str, str]:
     return {"type": "json", "data": f'"{name}"', "encoding": "json"}
+
+
+@check("REG-LST-01", "REG-NSP-01", profile="core")
+def a_page_token_is_of_its_listing(ctx: Context) -> None:
+    """A page token of another operation, namespace or prefix is 400 `invalid_page`."""
+    one, other = ctx.namespace(), ctx.namespace()
+    for namespace in (one, other):
+        for key in ("a1", "a2", "b1"):
+            ctx.set(namespace, key, 1)
+    token = ctx.expect(200, "list_keys", one, query={"limit": 1}).json["next"]
+    of_all = ctx.expect(200, "list_namespaces", query={"limit": 1}).json["next"]
+    for operation, namespace, query in (
+        ("list_keys", other, {"page": token}),
+        ("list_items", one, {"page": token}),
+        ("list_keys", one, {"page": token, "prefix": "a"}),
+        ("list_keys", one, {"page": of_all}),
+        ("list_namespaces", None, {"page": token}),
+        ("list_namespaces", None, {"page": of_all, "prefix": one}),
+    ):
+        answer = ctx.expect(400, operation, namespace, query=query)
+        require(answer.json["code"] == "invalid_page", f"{answer.asked} is {answer.json['code']!r}")
+    ctx.expect(200, "list_keys", one, query={"page": token, "limit": 5})
