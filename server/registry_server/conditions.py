@@ -1,4 +1,4 @@
-"""The preconditions of a request: which fields an operation honours, and what they say (RFC 9110 section 13).
+"""The preconditions of a request: which fields an operation honours, and what they ask for (RFC 9110, 13).
 
 Each operation declares in the specification, as ``x-conditions``, what its conditions are about. The server
 does not start if one declares nothing: an operation that is added in a hurry cannot ignore a condition.
@@ -150,7 +150,7 @@ def entity_tags(field: str, name: bytes) -> Container[str]:
         raise Problem(
             400,
             "invalid_request",
-            f"{_spelled(name)} is not * or a list of ETags in quotes, of {_LONGEST:,} characters at most",
+            f"{_spelled(name)} is neither * nor a list of quoted ETags, of {_LONGEST:,} characters at most",
             suggestions=["give back the ETag of an answer as it came"],
         )
     strong = name == b"if-match"
