@@ -185,7 +185,7 @@ try:
     Losses.table()
 except ValidationError as error:
     assert "Losses.table() needs rich" in error.message
-    assert error.suggestions[0] == install("cli")
+    assert "pip install '.[cli]'" in error.suggestions[0]
 else:
     raise AssertionError
 """
