@@ -116,7 +116,7 @@ def preconditions_of(operation: AbstractOperation, permission: int) -> Precondit
     """
     definition: Mapping[str, Any] = operation._operation
     about = definition.get(CONDITIONS)
-    if about not in HONOURED:
+    if not isinstance(about, str) or about not in HONOURED:
         raise ValueError(
             f"{operation.operation_id}: {CONDITIONS} is {about!r}, and not one of {', '.join(HONOURED)}"
         )

@@ -205,6 +205,25 @@ LISTINGS: Final = [
     Question(
         "a conditional one", "DELETE", "/registry/alternatives.two/delete?key=a", None, {"If-Match": "*"}
     ),
+    *(
+        Question(
+            f"{method} {name} with {field}: {text}",
+            method,
+            f"/registry/alternatives.two/{name}",
+            None,
+            {field: text},
+        )
+        for method, name in (
+            ("DELETE", "delete?key=b"),
+            ("DELETE", "clear"),
+            ("GET", "get?key=b"),
+            ("GET", "keys"),
+            ("GET", "length"),
+        )
+        for field in ("If-Match", "If-None-Match", "If-Unmodified-Since")
+        for text in ('"x.1"', ', "x.1",,', "x.1", ",", '*, "x.1"', 'W/"x.1"')
+        if method == "GET" or field != "If-None-Match" or text in ("x.1", ",", '*, "x.1"')
+    ),
     Question("emptied", "DELETE", "/registry/alternatives.two/clear"),
     Question("emptied again", "DELETE", "/registry/alternatives.two/clear"),
     get("how many there are", "/registry/alternatives.two/length"),

@@ -407,7 +407,7 @@ class Reference:
         return [(bool(weak), tag) for weak, tag in re.findall(r'(W/)?"([^"]*)"', text)]
 
     def matches(self, fields: Mapping[str, str], named: Named | None) -> bool:
-        """Whether `If-Match` holds (strong comparison); ``named`` says which ETags are the version's."""
+        """Whether `If-Match` holds, strongly compared; ``named`` says which ETags are the version's."""
         if "if-match" not in fields:
             return True
         tags = self.tags(fields["if-match"])

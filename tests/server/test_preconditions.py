@@ -131,6 +131,11 @@ def test_an_operation_that_declares_no_conditions_does_not_start(definition):
         preconditions_of(operation, 0)
 
 
+def test_the_server_offers_conditions(client):
+    """REG-COND-08, REG-SRV-04: a server that did not would refuse every one of them on a write."""
+    assert "conditional" in client.get("/capabilities").json()["profiles"]
+
+
 def test_every_precondition_field_is_known():
     assert {name.lower().encode() for name in NAMES} == FIELDS
 

@@ -141,14 +141,15 @@ def a_page_token_is_of_its_listing(ctx: Context) -> None:
             ctx.set(namespace, key, 1)
     token = ctx.expect(200, "list_keys", one, query={"limit": 1}).json["next"]
     of_all = ctx.expect(200, "list_namespaces", query={"limit": 1}).json["next"]
-    for operation, namespace, query in (
+    cases: tuple[tuple[str, str | None, dict[str, str]], ...] = (
         ("list_keys", other, {"page": token}),
         ("list_items", one, {"page": token}),
         ("list_keys", one, {"page": token, "prefix": "a"}),
         ("list_keys", one, {"page": of_all}),
         ("list_namespaces", None, {"page": token}),
         ("list_namespaces", None, {"page": of_all, "prefix": one}),
-    ):
-        answer = ctx.expect(400, operation, namespace, query=query)
+    )
+    for operation, where, query in cases:
+        answer = ctx.expect(400, operation, where, query=query)
         require(answer.json["code"] == "invalid_page", f"{answer.asked} is {answer.json['code']!r}")
     ctx.expect(200, "list_keys", one, query={"page": token, "limit": 5})

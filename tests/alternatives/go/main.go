@@ -68,13 +68,16 @@ func (g *registry) answered(w http.ResponseWriter, r *http.Request) (*answer, er
 		p.allow = strings.Replace(operation.method, "GET", "GET, HEAD", 1)
 		return nil, p
 	}
-	made := &request{http: r, texts: map[string]string{}, numbers: map[string]int{}}
+	made := &request{http: r, texts: map[string]string{}, numbers: map[string]int{}, conditions: map[string]string{}}
 	if segment != "" || !strings.HasPrefix(name, "/") {
 		if made.namespace, err = namespaceOf(segment); err != nil {
 			return nil, err
 		}
 	}
 	if err := made.readQuery(operation.query); err != nil {
+		return nil, err
+	}
+	if err := made.checkConditions(operation); err != nil {
 		return nil, err
 	}
 	if operation.body {

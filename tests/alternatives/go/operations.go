@@ -34,31 +34,35 @@ func success(body map[string]any) (*answer, error) { return &answer{status: 200,
 
 // operation is what a path and method lead to.
 type operation struct {
-	method string
-	query  []string
-	body   bool
-	handle func(*registry, *request) (*answer, error)
+	method     string
+	query      []string
+	body       bool
+	handle     func(*registry, *request) (*answer, error)
+	conditions []string
+	writes     bool
 }
+
+var both = []string{"If-Match", "If-None-Match"}
 
 // operations by path, or by what follows /registry/{namespace}/.
 var operations = map[string]operation{
-	"/health":       {"GET", nil, false, (*registry).health},
-	"/ready":        {"GET", nil, false, (*registry).ready},
-	"/stats":        {"GET", nil, false, (*registry).stats},
-	"/capabilities": {"GET", nil, false, (*registry).capabilities},
-	"/metrics":      {"GET", nil, false, (*registry).metrics},
-	"/namespaces":   {"GET", []string{"prefix", "limit", "page"}, false, (*registry).namespaces},
-	"set":           {"POST", nil, true, (*registry).set},
-	"get":           {"GET", []string{"key", "suggest"}, false, (*registry).get},
-	"delete":        {"DELETE", []string{"key"}, false, (*registry).delete},
-	"contains":      {"GET", []string{"key"}, false, (*registry).contains},
-	"length":        {"GET", nil, false, (*registry).length},
-	"keys":          {"GET", []string{"prefix", "limit", "page"}, false, (*registry).keys},
-	"items":         {"GET", []string{"prefix", "limit", "page"}, false, (*registry).items},
-	"clear":         {"DELETE", nil, false, (*registry).clear},
-	"batch/set":     {"POST", nil, true, (*registry).batchSet},
-	"batch/get":     {"POST", nil, true, (*registry).batchGet},
-	"batch/delete":  {"POST", nil, true, (*registry).batchDelete},
+	"/health":       {"GET", nil, false, (*registry).health, nil, false},
+	"/ready":        {"GET", nil, false, (*registry).ready, nil, false},
+	"/stats":        {"GET", nil, false, (*registry).stats, nil, false},
+	"/capabilities": {"GET", nil, false, (*registry).capabilities, nil, false},
+	"/metrics":      {"GET", nil, false, (*registry).metrics, nil, false},
+	"/namespaces":   {"GET", []string{"prefix", "limit", "page"}, false, (*registry).namespaces, nil, false},
+	"set":           {"POST", nil, true, (*registry).set, both, true},
+	"get":           {"GET", []string{"key", "suggest"}, false, (*registry).get, both, false},
+	"delete":        {"DELETE", []string{"key"}, false, (*registry).delete, both, true},
+	"contains":      {"GET", []string{"key"}, false, (*registry).contains, nil, false},
+	"length":        {"GET", nil, false, (*registry).length, nil, false},
+	"keys":          {"GET", []string{"prefix", "limit", "page"}, false, (*registry).keys, nil, false},
+	"items":         {"GET", []string{"prefix", "limit", "page"}, false, (*registry).items, nil, false},
+	"clear":         {"DELETE", nil, false, (*registry).clear, []string{"If-Match"}, true},
+	"batch/set":     {"POST", nil, true, (*registry).batchSet, nil, true},
+	"batch/get":     {"POST", nil, true, (*registry).batchGet, nil, false},
+	"batch/delete":  {"POST", nil, true, (*registry).batchDelete, nil, true},
 }
 
 // space is the namespace; one that nobody has written to is empty, and is not kept before it is written to.
@@ -136,15 +140,17 @@ func invalidPage() *problem {
 }
 
 func (g *registry) namespaces(r *request) (*answer, error) {
-	last, err := hex.DecodeString(r.texts["page"])
-	if err != nil {
+	listing := r.listing("namespaces")
+	token, end, _ := strings.Cut(r.texts["page"], ".")
+	last, err := hex.DecodeString(token)
+	if err != nil || token != "" && end != listing {
 		return nil, invalidPage()
 	}
 	names := g.holding(string(last), r.texts["prefix"])
 	body := map[string]any{}
 	if limit := r.numbers["limit"]; len(names) > limit {
 		names = names[:limit]
-		body["next"] = hex.EncodeToString([]byte(names[limit-1]))
+		body["next"] = hex.EncodeToString([]byte(names[limit-1])) + "." + listing
 	}
 	summaries := []map[string]any{}
 	for _, name := range names {
@@ -156,10 +162,6 @@ func (g *registry) namespaces(r *request) (*answer, error) {
 }
 
 func (g *registry) set(r *request) (*answer, error) {
-	expect, err := r.writeCondition()
-	if err != nil {
-		return nil, err
-	}
 	body, err := fields(r.body, "", "invalid_body", []string{"key", "value"})
 	if err != nil {
 		return nil, err
@@ -173,7 +175,7 @@ func (g *registry) set(r *request) (*answer, error) {
 		return nil, err
 	}
 	s := g.space(r.namespace)
-	if !s.holds(key, expect) {
+	if !r.holds(s.entries[key]) {
 		return nil, refused(s, key)
 	}
 	outcome, e := s.put(key, value)
@@ -201,11 +203,10 @@ func (g *registry) get(r *request) (*answer, error) {
 		return nil, p
 	}
 	header := quoted(e)
-	known, err := r.hasVersion(e.etag)
-	if err != nil {
-		return nil, err
+	if !r.matches(e.etag) {
+		return nil, refused(s, key)
 	}
-	if known {
+	if r.names(e.etag) {
 		header["Registry-Cursor"] = s.cursor()
 		return &answer{status: http.StatusNotModified, header: header}, nil
 	}
@@ -222,12 +223,8 @@ func missing(s *space, r *request) *problem {
 }
 
 func (g *registry) delete(r *request) (*answer, error) {
-	expect, err := r.writeCondition()
-	if err != nil {
-		return nil, err
-	}
 	s, key := g.space(r.namespace), r.texts["key"]
-	if !s.holds(key, expect) {
+	if !r.holds(s.entries[key]) {
 		return nil, refused(s, key)
 	}
 	if s.entries[key] == nil {
@@ -250,6 +247,9 @@ func (g *registry) length(r *request) (*answer, error) {
 
 func (g *registry) clear(r *request) (*answer, error) {
 	s := g.space(r.namespace)
+	if !r.matches(s.cursor()) {
+		return nil, refused(s, "")
+	}
 	count := s.clear()
 	return success(map[string]any{"status": "cleared", "count": count, "revision": s.head, "cursor": s.cursor()})
 }
@@ -268,7 +268,7 @@ func (g *registry) items(r *request) (*answer, error) {
 
 func (g *registry) list(r *request, name string, whole bool, shown func(*entry) any) (*answer, error) {
 	s := g.space(r.namespace)
-	place, err := placeOf(r.texts["page"], s)
+	place, err := placeOf(r.texts["page"], r.listing(name), s)
 	if err != nil {
 		return nil, err
 	}
@@ -279,20 +279,20 @@ func (g *registry) list(r *request, name string, whole bool, shown func(*entry) 
 	}
 	body := map[string]any{name: listed, "cursor": s.cursor()}
 	if more {
-		body["next"] = fmt.Sprintf("%s.%d", s.epoch, entries[len(entries)-1].place)
+		body["next"] = fmt.Sprintf("%s.%d.%s", s.epoch, entries[len(entries)-1].place, r.listing(name))
 	}
 	return success(body)
 }
 
-var tokenForm = regexp.MustCompile(`^([0-9a-f]{16})\.([0-9]{1,15})$`)
+var tokenForm = regexp.MustCompile(`^([0-9a-f]{16})\.([0-9]{1,15})\.([0-9a-f]{12})$`)
 
 // placeOf is the place that the page before ended with.
-func placeOf(token string, s *space) (int64, error) {
+func placeOf(token, listing string, s *space) (int64, error) {
 	if token == "" {
 		return 0, nil
 	}
 	found := tokenForm.FindStringSubmatch(token)
-	if found == nil {
+	if found == nil || found[3] != listing {
 		return 0, invalidPage()
 	}
 	if found[1] != s.epoch {

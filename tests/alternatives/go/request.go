@@ -1,6 +1,9 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -16,9 +19,8 @@ const bodyBytes = 16 << 20
 
 var (
 	integerForm = regexp.MustCompile(`^-?[0-9]{1,9}$`)
-	strongETag  = regexp.MustCompile(`^"([^",]+)"$`)
-	listOfETags = regexp.MustCompile(`^(W/)?"[^"]*"(\s*,\s*(W/)?"[^"]*")*$`)
-	oneOfETags  = regexp.MustCompile(`"([^"]*)"`)
+	listOfETags = regexp.MustCompile(`^(\s*((W/)?"[^"\s]*"\s*)?(,|$))*$`)
+	oneOfETags  = regexp.MustCompile(`(W/)?"([^"\s]*)"`)
 )
 
 type bounds struct{ least, most, default_ int }
@@ -30,11 +32,12 @@ var fewest = map[string]int{"prefix": 0, "page": 1}
 
 // request is a request whose namespace, query and body have their form.
 type request struct {
-	http      *http.Request
-	namespace string
-	texts     map[string]string
-	numbers   map[string]int
-	body      any
+	http       *http.Request
+	namespace  string
+	texts      map[string]string
+	numbers    map[string]int
+	conditions map[string]string // the lists of ETags, or *, by field
+	body       any
 }
 
 // unescaped is the text of a percent-encoded part of the query; a % without two digits stands for itself.
@@ -128,42 +131,63 @@ func (r *request) readBody(w http.ResponseWriter) error {
 	return nil
 }
 
-// writeCondition is what the entry is expected to be: absent, present, an ETag, or anything.
-func (r *request) writeCondition() (string, error) {
-	match, noneMatch := r.http.Header.Values("If-Match"), r.http.Header.Values("If-None-Match")
-	switch {
-	case match != nil && noneMatch != nil:
-		return "", newProblem(400, "invalid_request", "If-Match and If-None-Match exclude each other on a write")
-	case noneMatch != nil && strings.Join(noneMatch, ",") != "*":
-		return "", newProblem(422, "invalid_parameter", "If-None-Match of a write is *")
-	case noneMatch != nil:
-		return absent, nil
-	case match == nil:
-		return anything, nil
-	case len(match) == 1 && match[0] == "*":
-		return present, nil
+// checkConditions leaves no condition out: one that the operation does not honour, or that is malformed, is 400.
+func (r *request) checkConditions(o operation) error {
+	names := []string{"If-Match", "If-None-Match"}
+	if o.writes {
+		names = append(names, "If-Modified-Since", "If-Unmodified-Since", "If-Range")
 	}
-	if found := strongETag.FindStringSubmatch(match[0]); found != nil && len(match) == 1 {
-		return found[1], nil
+	for _, name := range names {
+		lines := r.http.Header.Values(name)
+		if lines == nil {
+			continue
+		}
+		tags := strings.Trim(strings.Join(lines, ", "), " \t")
+		wellFormed := tags == "*" || len(tags) <= 1024 && listOfETags.MatchString(tags) && strings.Contains(tags, `"`)
+		if !wellFormed || !slices.Contains(o.conditions, name) {
+			return newProblem(400, "invalid_request", "%s is malformed, or not a condition of this operation", name)
+		}
+		r.conditions[name] = tags
 	}
-	return "", newProblem(400, "invalid_request", "If-Match of a write names one strong ETag, or is *")
+	return nil
 }
 
-// hasVersion tells whether If-None-Match names the version that there is (RFC 9110, section 13.1.2).
-func (r *request) hasVersion(etag string) (bool, error) {
-	names := strings.Join(r.http.Header.Values("If-None-Match"), ", ")
-	if names == "" || names == "*" {
-		return names == "*", nil
+// matches tells whether If-Match holds, by the strong comparison; the etag is empty if there is no entry.
+func (r *request) matches(etag string) bool {
+	tags, given := r.conditions["If-Match"]
+	return !given || etag != "" && named(tags, etag, false)
+}
+
+// names tells whether If-None-Match names the version that there is (RFC 9110, section 13.1.2).
+func (r *request) names(etag string) bool {
+	tags, given := r.conditions["If-None-Match"]
+	return given && etag != "" && named(tags, etag, true)
+}
+
+// holds tells whether a write may be done where this is the entry.
+func (r *request) holds(e *entry) bool {
+	if e == nil {
+		return r.matches("")
 	}
-	if !listOfETags.MatchString(names) {
-		return false, newProblem(400, "invalid_request", "If-None-Match holds ETags in double quotes, or is *")
+	return r.matches(e.etag) && !r.names(e.etag)
+}
+
+// listing is what a page token ends with: it is of no other listing.
+func (r *request) listing(name string) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []string{name, r.namespace, r.texts["prefix"]}))
+	return hex.EncodeToString(sum[:6])
+}
+
+func named(tags, etag string, weak bool) bool {
+	if tags == "*" {
+		return true
 	}
-	for _, found := range oneOfETags.FindAllStringSubmatch(names, -1) {
-		if found[1] == etag {
-			return true, nil
+	for _, found := range oneOfETags.FindAllStringSubmatch(tags, -1) {
+		if found[2] == etag && (weak || found[1] == "") {
+			return true
 		}
 	}
-	return false, nil
+	return false
 }
 
 // namespaceOf is the namespace that a segment of the path spells.

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from forms import namespace_name
 from operations import BODY_BYTES, HEADER_BYTES, OPERATIONS, Answer, Operation, Registry
 from problems import Problem
-from request import Request, body_of, check_media_type, decoded, query_of
+from request import Request, body_of, check_conditions, check_media_type, decoded, query_of
 
 REGISTRY = Registry()
 
@@ -56,6 +56,7 @@ class Handler(BaseHTTPRequestHandler):
             raise problem
         name = namespace_name(decoded(namespace)) if namespace is not None else ""
         parameters = query_of(query, operation.query)
+        check_conditions(self.headers, operation.conditions, writes=operation.writes)
         if operation.body:
             check_media_type(self.headers)
         body = body_of(raw) if operation.body else None

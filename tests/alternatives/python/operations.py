@@ -1,6 +1,7 @@
 """The operations of the profiles core, conditional and batch, by method and path."""
 
 import difflib
+import hashlib
 import itertools
 import re
 import threading
@@ -20,6 +21,7 @@ from store import ANSWER_BYTES, Entry, Namespace, within_bounds
 BODY_BYTES: Final = 16 * 1024 * 1024
 HEADER_BYTES: Final = 32 * 1024
 CANDIDATES: Final = 2000
+BOTH: Final = ("If-Match", "If-None-Match")
 
 Answer = tuple[int, Any, dict[str, str]]
 """Status, body (a text is sent as it is, None is no body), header fields."""
@@ -33,6 +35,8 @@ class Operation:
     method: str
     query: tuple[str, ...] = ()
     body: bool = False
+    conditions: tuple[str, ...] = ()
+    writes: bool = False
 
 
 OPERATIONS: Final = {
@@ -42,17 +46,17 @@ OPERATIONS: Final = {
     "/capabilities": Operation("capabilities", "GET"),
     "/metrics": Operation("metrics", "GET"),
     "/namespaces": Operation("namespaces", "GET", ("prefix", "limit", "page")),
-    "set": Operation("set", "POST", body=True),
-    "get": Operation("get", "GET", ("key", "suggest")),
-    "delete": Operation("delete", "DELETE", ("key",)),
+    "set": Operation("set", "POST", body=True, conditions=BOTH, writes=True),
+    "get": Operation("get", "GET", ("key", "suggest"), conditions=BOTH),
+    "delete": Operation("delete", "DELETE", ("key",), conditions=BOTH, writes=True),
     "contains": Operation("contains", "GET", ("key",)),
     "length": Operation("length", "GET"),
     "keys": Operation("keys", "GET", ("prefix", "limit", "page")),
     "items": Operation("items", "GET", ("prefix", "limit", "page")),
-    "clear": Operation("clear", "DELETE"),
-    "batch/set": Operation("batch_set", "POST", body=True),
+    "clear": Operation("clear", "DELETE", conditions=("If-Match",), writes=True),
+    "batch/set": Operation("batch_set", "POST", body=True, writes=True),
     "batch/get": Operation("batch_get", "POST", body=True),
-    "batch/delete": Operation("batch_delete", "POST", body=True),
+    "batch/delete": Operation("batch_delete", "POST", body=True, writes=True),
 }
 """By path, or by what follows ``/registry/{namespace}/``."""
 
@@ -139,7 +143,8 @@ class Registry:
         return 200, "\n".join(lines) + "\n", {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
 
     def namespaces(self, request: Request) -> Answer:
-        last = name_of_token(request.query["page"])
+        listing = listing_of("namespaces", "", request)
+        last = name_of_token(request.query["page"], listing)
         names = sorted(name for name, space in self.spaces.items() if space.entries and name > last)
         names = [name for name in names if name.startswith(request.query["prefix"] or "")]
         limit = request.query["limit"]
@@ -147,17 +152,16 @@ class Registry:
             {"namespace": name, "entries": len(self.spaces[name].entries), "cursor": self.spaces[name].cursor}
             for name in names[:limit]
         ]
-        more = {"next": names[limit - 1].encode().hex()} if len(names) > limit else {}
+        more = {"next": f"{names[limit - 1].encode().hex()}.{listing}"} if len(names) > limit else {}
         return 200, {"namespaces": page, **more}, {}
 
     # One entry.
 
     def set(self, request: Request) -> Answer:
-        expect = request.write_condition()
         body = fields(request.body, "", "invalid_body", ("key", "value"))
         key, value = key_of(body["key"], "/key"), envelope(body["value"], "/value")
         with self.writing(request) as space:
-            check(space, key, expect)
+            check(space, key, request)
             outcome, entry = space.put(key, value)
         answer = {"status": "success", "outcome": outcome, "key": key, "revision": entry.revision}
         answer |= {"etag": entry.etag, "digest": entry.digest, "cursor": space.cursor}
@@ -169,14 +173,15 @@ class Registry:
         if entry is None:
             raise missing(space, request, request.query["suggest"])
         etag = {"ETag": f'"{entry.etag}"'}
-        if request.has_version(entry.etag):
+        if not request.matches(entry.etag):
+            check(space, request.key, request)
+        if request.names(entry.etag):
             return 304, None, {**etag, "Registry-Cursor": space.cursor}
         return 200, {**entry.answer(), "cursor": space.cursor}, etag
 
     def delete(self, request: Request) -> Answer:
-        expect = request.write_condition()
         with self.writing(request) as space:
-            check(space, request.key, expect)
+            check(space, request.key, request)
             if request.key not in space.entries:
                 raise missing(space, request)
             revision = space.remove(request.key)
@@ -203,13 +208,17 @@ class Registry:
 
     def _page(self, request: Request, *, whole: bool) -> tuple[list[Entry], Namespace, dict[str, str]]:
         space = self.space(request)
-        place = place_of_token(request.query["page"], space)
+        listing = listing_of("items" if whole else "keys", request.namespace, request)
+        place = place_of_token(request.query["page"], listing, space)
         entries = space.after(place, request.query["prefix"] or "")
         page, more = within_bounds(entries, request.query["limit"], whole=whole)
-        return page, space, {"next": f"{space.epoch}.{page[-1].place}"} if more else {}
+        return page, space, {"next": f"{space.epoch}.{page[-1].place}.{listing}"} if more else {}
 
     def clear(self, request: Request) -> Answer:
         with self.writing(request) as space:
+            if not request.matches(space.cursor):
+                detail = f"The namespace is at {space.cursor}"
+                raise Problem(412, "precondition_failed", detail, cursor=space.cursor)
             count = space.clear()
         return 200, {"status": "cleared", "count": count, "revision": space.head, "cursor": space.cursor}, {}
 
@@ -263,19 +272,25 @@ def missing(space: Namespace, request: Request, suggest: int = 0) -> Problem:
     )
 
 
-def check(space: Namespace, key: str, expect: str | None) -> None:
-    if not space.holds(key, expect):
-        entry = space.entries.get(key)
+def check(space: Namespace, key: str, request: Request) -> None:
+    entry = space.entries.get(key)
+    if not request.holds(entry.etag if entry else None):
         detail = f"The key {key!r} is {'taken' if entry else 'not there'}, or at another version"
         current = entry.current() if entry else None
         raise Problem(412, "precondition_failed", detail, cursor=space.cursor, current=current)
 
 
-def place_of_token(token: str | None, space: Namespace) -> int:
+def listing_of(operation: str, namespace: str, request: Request) -> str:
+    """What a page token ends with: it is of no other listing."""
+    parts = repr((operation, namespace, request.query["prefix"] or ""))
+    return hashlib.sha256(parts.encode()).hexdigest()[:12]
+
+
+def place_of_token(token: str | None, listing: str, space: Namespace) -> int:
     if token is None:
         return 0
-    found = re.fullmatch(r"([0-9a-f]{16})\.([0-9]{1,15})", token)
-    if not found:
+    found = re.fullmatch(r"([0-9a-f]{16})\.([0-9]{1,15})\.([0-9a-f]{12})", token)
+    if not found or found[3] != listing:
         raise Problem(400, "invalid_page", "Not a page token of this listing; give back `next` as it came")
     if found[1] != space.epoch:
         raise Problem(
@@ -284,12 +299,15 @@ def place_of_token(token: str | None, space: Namespace) -> int:
     return int(found[2])
 
 
-def name_of_token(token: str | None) -> str:
+def name_of_token(token: str | None, listing: str) -> str:
     """The namespace that the page before ended with."""
     if token is None:
         return ""
     try:
-        return bytes.fromhex(token).decode("ascii")
+        name, _, end = token.partition(".")
+        if end != listing:
+            raise ValueError
+        return bytes.fromhex(name).decode("ascii")
     except ValueError:
         raise Problem(
             400, "invalid_page", "Not a page token of this listing; give back `next` as it came"

@@ -8,10 +8,13 @@ from urllib.parse import unquote_to_bytes
 
 from forms import key_text, strict_json
 from problems import Problem
-from store import ABSENT, PRESENT
 
 _INTEGER = re.compile(r"-?[0-9]{1,9}")
-_ETAGS = re.compile(r'\s*(W/)?"[^"]*"(\s*,\s*(W/)?"[^"]*")*\s*')
+_ETAG = r'"([^"\s]*)"'
+_ETAGS = re.compile(rf"(\s*((W/)?{_ETAG}\s*)?(,|$))*")
+
+LONGEST: Final = 1024
+DATES: Final = {"If-Modified-Since", "If-Unmodified-Since", "If-Range"}
 
 INTEGERS: Final = {"limit": (1, 1000, 100), "suggest": (0, 10, 0)}
 """Least, most, default."""
@@ -38,35 +41,44 @@ class Request:
     def key(self) -> str:
         return str(self.query["key"])
 
-    def write_condition(self) -> str | None:
-        """What the entry is expected to be: ABSENT, PRESENT, an ETag, or None for anything."""
-        match, none_match = self.headers.get("If-Match"), self.headers.get("If-None-Match")
-        if match is not None and none_match is not None:
-            raise Problem(400, "invalid_request", "If-Match and If-None-Match exclude each other on a write")
-        if none_match is not None:
-            if none_match.strip() != "*":
-                raise Problem(422, "invalid_parameter", "If-None-Match of a write is *")
-            return ABSENT
-        return None if match is None else one_etag(match)
+    def holds(self, etag: str | None) -> bool:
+        """Whether a write may be done where this is the version, or None where there is no entry."""
+        return self.matches(etag) and not self.names(etag)
 
-    def has_version(self, etag: str) -> bool:
+    def matches(self, etag: str | None) -> bool:
+        """Whether If-Match holds, by the strong comparison of RFC 9110."""
+        tags = tags_of(self.headers, "If-Match")
+        return tags is None or (etag is not None and (tags == "*" or etag in strong(tags)))
+
+    def names(self, etag: str | None) -> bool:
         """Whether If-None-Match names the version that there is, by the weak comparison of RFC 9110."""
-        names = self.headers.get("If-None-Match")
-        if names is None:
-            return False
-        if names.strip() == "*":
-            return True
-        if not _ETAGS.fullmatch(names):
-            raise Problem(400, "invalid_request", "If-None-Match holds ETags in double quotes, or is *")
-        return etag in re.findall(r'"([^"]*)"', names)
+        tags = tags_of(self.headers, "If-None-Match")
+        return tags is not None and etag is not None and (tags == "*" or etag in re.findall(_ETAG, tags))
 
 
-def one_etag(header: str) -> str:
-    if header.strip() == "*":
-        return PRESENT
-    if found := re.fullmatch(r'\s*"([^",]+)"\s*', header):
-        return found[1]
-    raise Problem(400, "invalid_request", "If-Match of a write names one strong ETag, or is *")
+def strong(tags: str) -> list[str]:
+    return re.findall(rf"(?<!W/){_ETAG}", tags)
+
+
+def tags_of(headers: Message, name: str) -> str | None:
+    """The list of ETags in a field, or `*`; None without the field."""
+    lines = headers.get_all(name)
+    if lines is None:
+        return None
+    tags = ", ".join(lines).strip()
+    if tags != "*" and not (len(tags) <= LONGEST and _ETAGS.fullmatch(tags) and '"' in tags):
+        raise Problem(400, "invalid_request", f"{name} holds ETags in double quotes, or is *")
+    return tags
+
+
+def check_conditions(headers: Message, honoured: tuple[str, ...], *, writes: bool) -> None:
+    """No condition is left out (REG-COND-05 to REG-COND-07)."""
+    refused = {"If-Match", "If-None-Match"} | (DATES if writes else set())
+    for name in refused - set(honoured):
+        if name in headers:
+            raise Problem(400, "invalid_request", f"This operation has no {name}")
+    for name in honoured:
+        tags_of(headers, name)
 
 
 def query_of(text: str, known: tuple[str, ...]) -> dict[str, Any]:
