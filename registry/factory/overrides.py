@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from registry.errors import CoercionError
-from registry.factory.problems import Path, Source
+
+if TYPE_CHECKING:
+    from registry.factory.problems import Path, Source
 
 
 def parse_overrides(arguments: Iterable[str]) -> dict[str, Any]:
