@@ -210,11 +210,11 @@ class _Comparison(RuleBasedStateMachine):
         assert [change.envelope for change in found.changes] == [*map(self.model.carried, expected)]
         assert found.head == self.model.head
 
-    @rule(behind=st.sampled_from([None, 0, 1]))
-    def clear(self, behind: int | None) -> None:
-        expected = None if behind is None else self.model.head - behind
+    @rule(ahead=st.sampled_from([None, 0, 1]))
+    def clear(self, ahead: int | None) -> None:
+        expected = None if ahead is None else self.model.head + ahead
         clearing = self.subject.backend.clear(self.namespace, head=expected)
-        if behind:
+        if ahead:
             with pytest.raises(ConditionFailedError):
                 self.subject.run(clearing)
         else:
