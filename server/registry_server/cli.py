@@ -25,7 +25,7 @@ from registry_server.app import create_app, guard_of
 from registry_server.chaos.options import parse_chaos
 from registry_server.chaos.stage import ChaosProtocol, ChaosStage
 from registry_server.descriptors import raise_descriptor_limit
-from registry_server.protocol import RegistryProtocol
+from registry_server.pipeline import PipelinedProtocol
 from registry_server.settings import ServerSettings
 from registry_server.storage.base import StorageBackend, StorageSetupError
 from registry_server.storage.select import allowing_volatile, backend_from_url, default_url
@@ -231,7 +231,7 @@ class _Server(uvicorn.Server):
         if counter % 10 == 0:
             now = asyncio.get_running_loop().time()
             for connection in list(self.server_state.connections):
-                cast(RegistryProtocol, connection).end_if_overdue(now)
+                cast(PipelinedProtocol, connection).end_if_overdue(now)
         return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -270,7 +270,7 @@ def _uvicorn_config(app: Any, settings: ServerSettings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         lifespan="on",
-        http=RegistryProtocol if settings.chaos is None else ChaosProtocol,
+        http=PipelinedProtocol if settings.chaos is None else ChaosProtocol,
         ws="none",
         timeout_keep_alive=75,  # longer than clients keep an idle connection, so that they close first
         access_log=settings.debug,

@@ -10,19 +10,42 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 _WITHOUT_BODY = (204, 304)
 
 
+class Flow(FlowControl):
+    """Uvicorn's flow control, for a connection that keeps bytes back."""
+
+    full = False
+    """Whether as many bytes wait as may: reading does not resume, and a long poll ends."""
+    ended = False
+    """Whether the client has closed its sending side."""
+    answer_bytes = 0
+    """The size of the last answer that came whole. All of it stays in memory until its last byte is sent."""
+
+    def resume_reading(self) -> None:
+        if not self.full:
+            super().resume_reading()
+
+
 class Exchange(RequestResponseCycle):
     """Keeps an answer's head back until its body comes; does not wait for a body that has come whole."""
 
+    flow: Flow
     _head: Mapping[str, Any] | None = None
     _body_is_given = False
+    awaits_end = False
+    """Whether it waits for its client to leave, as a long poll does."""
 
     async def receive(self) -> Any:
-        """The body, and after it the end of the connection."""
+        """The body, and after it the end of the connection, or of waiting for it."""
+        if self._body_is_given:
+            self.awaits_end = True
+            if self.flow.full or self.flow.ended:
+                return {"type": "http.disconnect"}
         if self.more_body or self._body_is_given or self.disconnected or self.response_complete:
             return await super().receive()
         self._body_is_given = True
@@ -88,6 +111,7 @@ class Exchange(RequestResponseCycle):
 
     def _finish(self, whole: bytes) -> None:
         self.waiting_for_100_continue = False
+        self.flow.answer_bytes = len(whole)
         self.transport.write(whole)
         self.response_complete = True
         self.message_event.set()

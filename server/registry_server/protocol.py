@@ -17,10 +17,8 @@ from registry_server.exchange import Exchange
 from registry_server.problems import CONTENT_TYPE, Problem
 from registry_server.target import HTTP1, is_host, split_absolute
 
-MAX_HELD_HEAD = 512 * 1024
-"""Bytes of an unfinished head that are held, at most. What a finished one may have is `Limits.header_bytes`;
-this is larger, since one read from the socket (256 KiB) can hold the end of the request before.
-"""
+MAX_HELD_HEAD = 128 * 1024
+"""Bytes of an unfinished head that are held, at most. A finished one may have `Limits.header_bytes`."""
 
 HEAD_SECONDS = 10.0
 """How long a connection may take to send its first byte, and any request's head from its first byte on."""
@@ -29,8 +27,9 @@ BODY_SECONDS = 20.0
 BODY_BYTES_PER_SECOND = 8 * 1024
 """How long a body may take: so long, and a second more for each so many bytes of it that have come."""
 
-ANSWER_SECONDS = 60.0
-"""How long an answer may wait for a client that reads nothing."""
+ANSWER_SECONDS = 20.0
+ANSWER_BYTES_PER_SECOND = 8 * 1024
+"""How often a client must have taken so many bytes a second of an answer that waits for it."""
 
 _TRAILERS: Any = deque[tuple[bytes, bytes]](maxlen=0)
 """Takes the place of a request's header fields once they are complete. Trailer fields are discarded: merged
@@ -50,6 +49,7 @@ class RegistryProtocol(HttpToolsProtocol):
     nearly all do, costs no look at the clock.
     """
     _stalled: float | None = None
+    _left_to_write = 0
     _idle: float | None = None
     """Since when the client could send another request: a mark is cheaper than uvicorn's timer."""
 
@@ -59,6 +59,7 @@ class RegistryProtocol(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         self._stalled = self.loop.time()
+        self._left_to_write = self.transport.get_write_buffer_size()
         super().pause_writing()
 
     def resume_writing(self) -> None:
@@ -128,7 +129,6 @@ class RegistryProtocol(HttpToolsProtocol):
         if before is None or before.response_complete:
             self._start_asgi_task(self.cycle, self.app)
         else:
-            self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
 
     def _origin_form(self, method: str, version: str) -> bytes:
@@ -221,10 +221,10 @@ class RegistryProtocol(HttpToolsProtocol):
 
         Else fifty clients that send nothing, or a byte now and then, would hold what honest ones need.
         """
-        if self.transport.is_closing():
-            return
         if self._stalled is not None and now - self._stalled > ANSWER_SECONDS:
-            self.transport.abort()
+            self._end_if_stalled(now)  # also if it is closing: it stays until its answer is read
+        elif self.transport.is_closing():
+            return
         elif self._began is None:
             if self._idle is not None and now - self._idle > self.timeout_keep_alive:
                 self.transport.close()
@@ -232,6 +232,13 @@ class RegistryProtocol(HttpToolsProtocol):
             self._began = now  # it is us who do not read, or do not answer
         elif now - self._began > self._seconds():
             self._end_overdue()
+
+    def _end_if_stalled(self, now: float) -> None:
+        left = self.transport.get_write_buffer_size()
+        if self._left_to_write - left < ANSWER_SECONDS * ANSWER_BYTES_PER_SECOND:
+            self.transport.abort()
+        else:
+            self._stalled, self._left_to_write = now, left
 
     def _is_behind_another(self) -> bool:
         """Whether a head is awaited behind a request that is still being served."""

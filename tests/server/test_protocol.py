@@ -5,10 +5,9 @@ import logging
 import socket
 
 import pytest
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from registry_server.exchange import Exchange
+from registry_server.exchange import Exchange, Flow
 
 GET = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 HEAD = b"HEAD /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -85,7 +84,7 @@ def make_exchange():
                 "client": None,
             },
             transport,
-            FlowControl(transport),
+            Flow(transport),
             logging.getLogger("test"),
             logging.getLogger("test.access"),
             access_log,

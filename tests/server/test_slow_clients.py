@@ -11,7 +11,7 @@ from uvicorn.server import ServerState
 
 from registry_server import protocol
 from registry_server.app import create_app
-from registry_server.protocol import RegistryProtocol
+from registry_server.pipeline import PipelinedProtocol
 from registry_server.settings import ServerSettings
 from registry_server.storage.memory import MemoryBackend
 from tests.server.wire import setting
@@ -29,7 +29,7 @@ POST = (
 class Connection:
     """A client's end of a connection to the application, and the server's, whose clock the test turns."""
 
-    def __init__(self, reader, writer, server: RegistryProtocol) -> None:
+    def __init__(self, reader, writer, server: PipelinedProtocol) -> None:
         self.reader, self.writer, self.server = reader, writer, server
 
     async def send(self, data: bytes) -> None:
@@ -73,10 +73,10 @@ async def connect():
     )
     config.load()
     state = ServerState()
-    made: list[RegistryProtocol] = []
+    made: list[PipelinedProtocol] = []
 
-    def accept() -> RegistryProtocol:
-        made.append(RegistryProtocol(config=config, server_state=state, app_state={}))
+    def accept() -> PipelinedProtocol:
+        made.append(PipelinedProtocol(config=config, server_state=state, app_state={}))
         return made[-1]
 
     server = await asyncio.get_running_loop().create_server(accept, "127.0.0.1", 0)

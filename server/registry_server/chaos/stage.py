@@ -15,8 +15,8 @@ from typing import Any, Final
 import orjson
 
 from registry_server.chaos.options import Chaos, Fate
+from registry_server.pipeline import PipelinedProtocol
 from registry_server.problems import CONTENT_TYPE, Problem
-from registry_server.protocol import RegistryProtocol
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ _counted = re.compile(r"/(registry/.+|watch|namespaces|stats|capabilities)").ful
 _watches = re.compile(r"/registry/(?P<namespace>[^/]+)/watch").fullmatch
 
 
-class ChaosProtocol(RegistryProtocol):
+class ChaosProtocol(PipelinedProtocol):
     """A connection that its requests can drop."""
 
     def on_headers_complete(self) -> None:
