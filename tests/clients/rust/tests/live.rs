@@ -25,7 +25,7 @@ async fn store(
 
 async fn fetch(client: &Client, space: &types::NamespaceName, name: &str) -> types::EntryAnswer {
     client
-        .get_entry(space, &name.parse().expect("a key"), None, None)
+        .get_entry(space, &name.parse().expect("a key"), None, None, None)
         .await
         .expect(name)
         .into_inner()
@@ -117,7 +117,7 @@ async fn is_told_that_nothing_changed() {
 
     // Progenitor has no place for a 304, which is neither a success nor an error: it hands the response over.
     match client
-        .get_entry(&space, &"n".parse().unwrap(), None, Some(&etag))
+        .get_entry(&space, &"n".parse().unwrap(), None, None, Some(&etag))
         .await
     {
         Err(Error::UnexpectedResponse(response)) => assert_eq!(response.status(), 304),
@@ -250,7 +250,7 @@ async fn reads_problems() {
     store(&client, &space, "mse", json!(1)).await;
     let missing = problem(
         client
-            .get_entry(&space, &"mes".parse().unwrap(), Some(3), None)
+            .get_entry(&space, &"mes".parse().unwrap(), Some(3), None, None)
             .await,
     );
 
