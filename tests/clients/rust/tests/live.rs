@@ -113,11 +113,11 @@ async fn replaces_the_version_it_read() {
 #[tokio::test]
 async fn is_told_that_nothing_changed() {
     let (client, space) = (connect(), namespace("same"));
-    let etag = quoted(&store(&client, &space, "n", json!(1)).await.etag);
+    let etag: String = quoted(&store(&client, &space, "n", json!(1)).await.etag);
 
     // Progenitor has no place for a 304, which is neither a success nor an error: it hands the response over.
     match client
-        .get_entry(&space, &"n".parse().unwrap(), None, None, Some(&etag))
+        .get_entry(&space, &"n".parse().unwrap(), None, None, Some(etag.as_str()))
         .await
     {
         Err(Error::UnexpectedResponse(response)) => assert_eq!(response.status(), 304),
