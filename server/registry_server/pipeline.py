@@ -97,12 +97,12 @@ class PipelinedProtocol(RegistryProtocol):
             return
         if not serving.response_complete:
             return
-        if not self.pipeline:
-            self._idle = self.loop.time()
-            self._parse_held()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
-        elif self._serving is serving:
+        else:
+            self._idle = self.loop.time()
+        self._parse_held()  # the rest of the body, if a part of it was queued
+        if self._serving is serving:
             self._end_if_told()
         self.flow.resume_reading()
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from a2wsgi import WSGIMiddleware
 
 from registry_server.access.guard import Guard
+from registry_server.dashboard.login import MAX_FORM_BYTES
 from registry_server.dashboard.pages import create_pages
 from registry_server.storage.base import StorageBackend, StorageUnavailableError
 
@@ -43,4 +44,28 @@ class PagesMount:
             raise StorageUnavailableError(f"The storage did not answer within {PAGE_SECONDS:g} s") from None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        await self._app(scope, receive, send)
+        """Answer with a page, in a thread that never waits for its client to send."""
+        form = await _form(receive) if scope["method"] == "POST" else b""
+        if form is None:
+            return
+
+        async def given() -> dict[str, Any]:
+            return {"type": "http.request", "body": form, "more_body": False}
+
+        await self._app(scope, given, send)
+
+
+async def _form(receive: Any) -> bytes | None:
+    """A request's body, or a beginning of it that is too large for a form; None if the client left within it.
+
+    Pages refuse forms of more than `MAX_FORM_BYTES`.
+    """
+    form = b""
+    while len(form) <= MAX_FORM_BYTES:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        form += message.get("body", b"")
+        if not message.get("more_body"):
+            break
+    return form
