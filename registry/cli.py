@@ -20,6 +20,7 @@ from registry import settings
 from registry.commands import backups, doctor, entries, keys, moving, versions
 from registry.commands import tokens as token_commands
 from registry.commands.terminal import (
+    do_without_output,
     drop_what_cannot_be_written,
     explained,
     open_closed_streams,
@@ -207,6 +208,7 @@ def serve(
 
     Requests under way are finished, and every write that was answered is stored.
     """
+    do_without_output()
     try:
         from registry_server import cli as server
     except ImportError as error:

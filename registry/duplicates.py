@@ -9,6 +9,7 @@ from registry import settings
 from registry.errors import DuplicateKeyError, ValidationError
 from registry.origin import JSON_VALUE, Origin
 from registry.storage.base import Claim
+from registry.text import visible
 
 
 class Own(NamedTuple):
@@ -84,7 +85,7 @@ def taken(registry: str, shown: str, key: Any, offered: str, owner: str) -> Dupl
         why = f": {script}, run as a script and imported, is two modules"
         other_name = "register in a module that the script imports: it has one name in each process"
     return DuplicateKeyError(
-        f"{shown} already has {key!r}, registered from {owner}; offered now from {offered}{why}",
+        f"{shown} already has {key!r}, registered from {visible(owner)}; offered now from {offered}{why}",
         suggestions=[
             other_name,
             f"replace it: {registry}.update_artifact({key!r}, ...) or on_duplicate='replace'",

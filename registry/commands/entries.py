@@ -44,13 +44,28 @@ def _text(given: str) -> str:
     return given
 
 
+def _address(given: str | None) -> str | None:
+    """``given``, unless it contains a user or a password."""
+    from registry.storage.connection import USE_A_TOKEN, has_credentials
+
+    if given is not None and has_credentials(given):
+        raise ValidationError(
+            "A registry server's address must not contain a user or a password",
+            suggestions=[f"use a token: {USE_A_TOKEN}"],
+        )
+    return given
+
+
 Namespace = Annotated[str, typer.Argument(help="As in research.losses.")]
 Key = Annotated[str, typer.Argument(help="The artifact's name.")]
 Prefix = Annotated[str, typer.Option(help="Only names that begin with this.", callback=_text)]
 Server = Annotated[
     str | None,
     typer.Option(
-        help="The server's URL.", envvar="REGISTRY_SERVER_URL", show_default="http://localhost:8001"
+        help="The server's URL.",
+        envvar="REGISTRY_SERVER_URL",
+        show_default="http://localhost:8001",
+        callback=_address,
     ),
 ]
 AllowEmpty = Annotated[

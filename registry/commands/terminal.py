@@ -50,6 +50,12 @@ def open_closed_streams() -> None:
             setattr(sys, name, open(descriptor, mode, closefd=False))  # noqa: SIM115 - for the process
 
 
+def do_without_output() -> None:
+    """Discard what is printed if standard output was closed: a server serves without it."""
+    if sys.__stdout__ is None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
 def show_what_cannot_be_encoded() -> None:
     """Have the standard streams write as an escape what their encoding lacks, instead of failing."""
     for stream in (sys.stdout, sys.stderr):

@@ -83,6 +83,8 @@ def get_many(
         for key, outcome in zip(
             asked, _outcomes(connection, batch_get, namespace, entries, _is_get), strict=True
         ):
+            if outcome["outcome"] == "unchanged" and key not in versions:
+                raise outside_contract(connection.url, "unchanged, for an entry that is not held here")
             if outcome["outcome"] == "omitted":
                 omitted.append(key)
             else:
@@ -160,12 +162,15 @@ def is_entry(entry: Wire) -> bool:
 def _is_set(outcome: Wire) -> bool:
     if outcome.get("outcome") == "refused":
         return is_current(outcome.get("current"))
-    return type(outcome.get("etag")) is str and type(outcome.get("revision")) is int
+    texts = type(outcome.get("etag")) is str and type(outcome.get("outcome")) is str
+    return texts and type(outcome.get("revision")) is int
 
 
 def _is_get(outcome: Wire) -> bool:
-    return outcome.get("outcome") in ("missing", "unchanged", "omitted") or is_entry(outcome)
+    kind = outcome.get("outcome")
+    return kind in ("missing", "unchanged", "omitted") or (type(kind) is str and is_entry(outcome))
 
 
 def _is_delete(outcome: Wire) -> bool:
-    return outcome.get("outcome") == "missing" or type(outcome.get("revision")) is int
+    kind = outcome.get("outcome")
+    return kind == "missing" or (type(kind) is str and type(outcome.get("revision")) is int)

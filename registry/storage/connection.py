@@ -7,7 +7,7 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
-from typing import Any, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 import httpx
 
@@ -108,7 +108,7 @@ class Connection:
         servers = self.servers
         with Understanding(servers):
             response: Response[Any] = operation.sync_detailed(*path, client=self.client(servers), **arguments)
-        return answer_of(response, servers.current, arguments)
+            return answer_of(response, servers.current, arguments)
 
     async def awaiting(self, method: str, operation: Any, *path: str, **arguments: Any) -> Any:
         """`call`, which is the one ``method`` there is, awaited."""
@@ -116,7 +116,7 @@ class Connection:
         with Understanding(servers):
             client = self.client(servers)
             response: Response[Any] = await operation.asyncio_detailed(*path, client=client, **arguments)
-        return answer_of(response, servers.current, arguments)
+            return answer_of(response, servers.current, arguments)
 
     def raw(self, operation: Any, *path: str, **arguments: Any) -> dict[str, Any]:
         """The answer of an operation as JSON has it, with `Body` as its ``body``.
@@ -221,20 +221,27 @@ def _servers_of(text: str) -> Servers:
     return _known.setdefault(servers.text, servers)
 
 
-_CREDENTIALS = re.compile(r"(?<=//)[^,]*@|^[^,/]*@|(?<=,)[^,/]*@")
+USE_A_TOKEN: Final = "REGISTRY_SERVER_TOKEN, or token="
+
+_CREDENTIALS = re.compile(r"(^|//|,\s*)[^/]*@")
+"""Also found if the scheme is missing or mistyped: the address is refused then, and must not be shown whole."""
+
+
+def has_credentials(text: str) -> bool:
+    """Return whether an address, or one of several, contains a user or a password (RFC 3986, 3.2.1)."""
+    return _CREDENTIALS.search(text) is not None
 
 
 def _without_credentials(text: str) -> str:
-    """Addresses without user and password, which are not sent, and must not be shown (RFC 3986, 3.2.1)."""
-    bare = _CREDENTIALS.sub("", text)
-    if bare != text:
-        warnings.warn(
-            f"The user and password in a registry server's address are not used: it is {bare}. "
-            "Give a token instead: REGISTRY_SERVER_TOKEN, or token=",
-            UserWarning,
-            stacklevel=2,
-        )
-    return bare
+    """Return the addresses without user and password, which are never sent, and warn about them."""
+    if not has_credentials(text):
+        return text
+    warnings.warn(
+        f"The user and password in a registry server's address are not used. Give a token: {USE_A_TOKEN}",
+        UserWarning,
+        stacklevel=2,
+    )
+    return _CREDENTIALS.sub(r"\1", text)
 
 
 def _checked_host(host: str) -> str:
@@ -273,6 +280,9 @@ def _check_url(url: str) -> None:
 
 
 def _no_address(url: str, why: str) -> ValidationError:
+    if "@" in url:
+        # A password that contains a slash ends the authority; whatever precedes the @ may be part of it.
+        url = f"***@{url.rpartition('@')[2]}"
     return ValidationError(
         f"Not a server's address: {url!r}{why}",
         suggestions=["http://localhost:8001"],

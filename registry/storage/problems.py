@@ -24,6 +24,7 @@ from registry_client.models import (
     ItemPage,
     KeyPage,
     LengthAnswer,
+    NamespacePage,
     Problem,
     SetEntryResult,
     Stats,
@@ -196,7 +197,14 @@ _AS_SPECIFIED: Final[Mapping[type, Callable[[Any], bool]]] = {
         for outcome in result.outcomes
     ),
     Capabilities: lambda offers: _is_text(offers.protocol) and _are_texts(offers.profiles),
-    Stats: lambda stats: _is_text(stats.version),
+    NamespacePage: lambda page: (
+        _is_page(page, page.namespaces)
+        and all(_is_text(found.namespace) and type(found.entries) is int for found in page.namespaces)
+    ),
+    Stats: lambda stats: (
+        _is_text(stats.version)
+        and all(type(size) is int for size in stats.namespace_sizes.additional_properties.values())
+    ),
     Problem: lambda problem: (
         type(problem.status) is int
         and _is_text(problem.detail)

@@ -104,17 +104,14 @@ class TestWithoutAName:
 
         assert not list(home.rglob("signing.keys"))
 
-    @pytest.mark.filterwarnings("ignore:The user and password")
-    def test_secrets_are_not_shown(self, run, url):
+    def test_the_token_is_not_shown(self, run, url):
         os.environ["REGISTRY_SERVER_TOKEN"] = "s3cret"
-        address = url.replace("//", "//me:passw0rd@")
         for ran in (
-            run("doctor", "--server", address),
-            run("doctor", SPACE, "mse", "--server", address, "--json"),
-            run("doctor", "--server", "http://me:passw0rd@127.0.0.1:1"),
+            run("doctor", "--server", url),
+            run("doctor", SPACE, "mse", "--server", url, "--json"),
+            run("doctor", "--server", "http://127.0.0.1:1"),
         ):
             assert "s3cret" not in ran.out + ran.err
-            assert "passw0rd" not in ran.out + ran.err
             assert "set, and not shown" in ran.out
 
     def test_a_server_that_does_not_answer(self, diagnose):
@@ -135,7 +132,7 @@ class TestWithoutAName:
             assert code == 1
             (refused,) = wrong(told)
             assert "answered 401" in refused and told["summary"].endswith(refused)
-            assert [found["verdict"] for found in about(told, "server")] == ["ok", "wrong"]
+            assert [found["verdict"] for found in about(told, "server")] == ["ok", "ok", "wrong"]
 
     def test_a_setting_that_cannot_be_understood(self, diagnose):
         os.environ["REGISTRY_SERVER_TIMEOUT"] = "soon"

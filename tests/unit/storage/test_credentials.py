@@ -19,14 +19,21 @@ ADDRESSES = [
     f"http://{SECRET}@HOST",
     f"http://ann:{SECRET}%40x@HOST",
     f"http://ann:p@{SECRET}@HOST",
+    f"http://:{SECRET}@HOST",
+    f"http://ann:x,{SECRET}@HOST",
+    f"http://ann:{SECRET},x@HOST",
     f"http://ann:{SECRET}@127.0.0.1:1,http://bob:{SECRET}@HOST",
 ]
 MALFORMED = [
     f"ann:{SECRET}@HOST",
+    f"ann:{SECRET},x@HOST",
+    f"//ann:{SECRET}@HOST",
+    f"http:/ann:{SECRET}@HOST",
     f"ftp://ann:{SECRET}@HOST",
     f"http://ann:{SECRET}@",
     f"http://ann:{SECRET}@HOST:99999",
     f"http://ann:{SECRET}/x@ HOST",
+    f"http://ann:{SECRET}/x@HOST:x",
 ]
 
 
