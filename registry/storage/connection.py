@@ -224,7 +224,7 @@ def _servers_of(text: str) -> Servers:
 USE_A_TOKEN: Final = "REGISTRY_SERVER_TOKEN, or token="
 
 _CREDENTIALS = re.compile(r"(^|//|,\s*)[^/]*@")
-"""Also found if the scheme is missing or mistyped: the address is refused then, and must not be shown whole."""
+"""Matches without a scheme too: such an address is refused, and must not be shown whole."""
 
 
 def has_credentials(text: str) -> bool:
