@@ -1187,6 +1187,14 @@ class FoldsSlashes(Reference):
         return super().answer(replace(request, path=re.sub("/+", "/", request.path)))
 
 
+@breaks("REG-ERR-07", caught_by="core.an_empty_segment_makes_another_path")
+class DropsSlashesAtTheEnd(Reference):
+    """A path with a slash at its end is the path without it."""
+
+    def answer(self, request: Request) -> Response:
+        return super().answer(replace(request, path=request.path.rstrip("/")))
+
+
 @breaks("REG-LST-01", caught_by="core.a_page_token_is_of_its_listing")
 class TakesAnyPageToken(Reference):
     """A page token may be used for another listing."""

@@ -97,7 +97,17 @@ async def test_a_condition_that_fails_comes_before_a_missing_key(server):
 
 
 @pytest.mark.parametrize(
-    "path", [f"//registry/{SPACE}/length", f"/registry//{SPACE}/length", f"/registry/{SPACE}//length"]
+    "path",
+    [
+        f"//registry/{SPACE}/length",
+        f"/registry//{SPACE}/length",
+        f"/registry/{SPACE}//length",
+        f"/registry/{SPACE}/length/",
+        f"/registry/{SPACE}/length//",
+        "/health/",
+        "//health",
+        "//",
+    ],
 )
 async def test_an_empty_segment_makes_another_path(path, server):
     """REG-ERR-07."""

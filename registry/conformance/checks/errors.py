@@ -226,9 +226,10 @@ def the_first_mistake_is_answered(ctx: Context) -> None:
 
 @check("REG-ERR-07", profile="core")
 def an_empty_segment_makes_another_path(ctx: Context) -> None:
-    """A path with an empty segment in it is 404, and no redirect."""
+    """A path with an empty segment, in it or at its end, is 404 and not a redirect."""
     namespace, _ = _watched(ctx)
-    for path in (f"/registry//{namespace}/length", f"/registry/{namespace}//length"):
+    length = f"/registry/{namespace}/length"
+    for path in (f"/registry//{namespace}/length", f"/registry/{namespace}//length", f"{length}/", "/health/"):
         exchange = ctx.send("GET", path)
         require(exchange.status == 404, f"{exchange.asked} is answered {exchange.status}, not 404")
 
