@@ -158,6 +158,8 @@ async def test_a_wrong_password_and_a_missing_database_are_not_printed(postgres:
         ("postgresql:registry", "postgresql://user:password@host:5432/database"),
         ("postgresql://me:hush%zz@host/db", "percent-encoded"),
         ("postgresql://me:hush@[::1/db", "cannot be read"),
+        ("postgresql://me:hu/sh@h/db", "cannot be read"),
+        ("postgresql://me:hu%2Fsh/hush@h/db", "cannot be read"),
         ("postgresql://me:hush@host/db?sslmod=require", "no option 'sslmod'"),
         ("postgresql://me:hush@host/db?schema=Big", "schema is lower-case"),
         ("postgresql://me:hush@host/db?schema=pg_catalog", "schema is lower-case"),

@@ -24,7 +24,10 @@ SCHEMA: Final = "registry"
 _OURS: Final = frozenset({"schema", "allow_volatile"})
 _is_schema = re.compile(r"[a-z_][a-z0-9_]{0,47}").fullmatch
 _FLAGS: Final = {"0": False, "false": False, "no": False, "1": True, "true": True, "yes": True}
-_FORM: Final = "a PostgreSQL storage is postgresql://user:password@host:5432/database"
+_UNREADABLE: Final = (
+    "the URL cannot be read: a PostgreSQL storage is postgresql://user:password@host:5432/database, "
+    "special characters percent-encoded"
+)
 
 # libpq's own defaults wait for minutes. Seconds, but tcp_user_timeout: ms.
 _DEFAULTS: Final = {
@@ -77,9 +80,10 @@ def parse_url(url: str) -> PostgresqlUrl:
         told = conninfo_to_dict(f"{base}?{urlencode(theirs, quote_via=quote)}" if theirs else base)
         conninfo = make_conninfo("", **_DEFAULTS | _spread(told) | told)
     except ProgrammingError:
-        raise StorageSetupError(
-            f"the URL cannot be read: {_FORM}, special characters percent-encoded"
-        ) from None  # libpq's message repeats the URL
+        raise StorageSetupError(_UNREADABLE) from None  # libpq's message repeats the URL
+    if "@" in str(told.get("dbname", "")):
+        # A password with an unescaped slash: its rest was read as the database, and would be shown.
+        raise StorageSetupError(_UNREADABLE)
     return PostgresqlUrl(conninfo, schema, volatile, _location(told, schema))
 
 
