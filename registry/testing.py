@@ -109,7 +109,7 @@ class ServerProcess:
             time.sleep(0.01)
         self.kill()
         raise ServerUnreachableError(
-            f"The registry server did not start:\n{self.output}",
+            f"The registry server did not start: {'; '.join(self.output.splitlines())}",
             suggestions=[install("server")],
             context={"storage": self._storage},
         )
