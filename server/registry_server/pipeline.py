@@ -133,8 +133,7 @@ class PipelinedProtocol(RegistryProtocol):
     def eof_received(self) -> bool:  # type: ignore[override]
         """Whether the connection stays open, for answers."""
         serving = self._serving
-        stays = self.scheme == "http" and serving is not None and self._is_behind_another()
-        if not stays or serving.awaits_end:
+        if self.scheme != "http" or serving is None or serving.awaits_end or not self._is_behind_another():
             self._drop()
             return False
         self.flow.ended = True

@@ -49,7 +49,7 @@ class PagesMount:
         if form is None:
             return
 
-        async def given() -> dict[str, Any]:
+        async def given() -> Any:
             return {"type": "http.request", "body": form, "more_body": False}
 
         await self._app(scope, given, send)
